@@ -1,0 +1,77 @@
+"""The ``polyspline`` command: its sub-commands, and what becomes of their errors."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+from typer.main import get_command
+
+from polyspline import __version__
+from polyspline.cli.enumerate import enumerate_command
+from polyspline.cli.export import export_command
+from polyspline.cli.info import info_command
+from polyspline.cli.plot import plot_command
+from polyspline.cli.status import ExitStatus, file_sentence, refuse, report_defect
+from polyspline.errors import InvariantError, PolysplineError
+
+app = typer.Typer(
+    name="polyspline",
+    help="Exact geometry of piecewise-affine deep networks.",
+    epilog=(
+        "Exit status: 0 done, 1 internal error, 2 bad input, 3 a limit stopped it, 130 interrupted; "
+        "a partial result is kept."
+    ),
+    add_completion=False,
+    no_args_is_help=False,
+    # Plain help starts in half the time of the decorated one.
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["--help", "-h"]},
+)
+app.command("enumerate", short_help="Find every region and every adjacency.")(enumerate_command)
+app.command("info", short_help="Tell what is in a network or a run file.")(info_command)
+app.command("export", short_help="Write a run for other programs.")(export_command)
+app.command("plot", short_help="Draw a run.")(plot_command)
+
+
+def _print_version(asked: bool) -> None:
+    """Print the version and stop, if that is what was asked for."""
+    if asked:
+        print(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Exact geometry of piecewise-affine deep networks."""
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command and give its exit status; misuse becomes one sentence on stderr.
+
+    An error that is nobody's misuse is a defect and is raised.
+    """
+    command = get_command(app)
+    try:
+        status = command.main(args=list(arguments), prog_name="polyspline", standalone_mode=False)
+    except typer.TyperException as misuse:
+        return refuse(f"{misuse.format_message().rstrip('. ')}; see polyspline --help.")
+    except InvariantError:
+        raise
+    except PolysplineError as misuse:
+        return refuse(str(misuse))
+    except OSError as failure:
+        return refuse(file_sentence(failure))
+    return ExitStatus.DONE if status is None else int(status)
+
+
+def main() -> int:
+    """Run the command line of this process (the entry point ``polyspline``)."""
+    sys.excepthook = report_defect
+    return run(sys.argv[1:])

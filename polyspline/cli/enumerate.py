@@ -1,0 +1,107 @@
+"""``polyspline enumerate``: every region of a network and its adjacency graph."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from polyspline.cli.common import (
+    BoxOption,
+    JsonOption,
+    describe_partition,
+    number,
+    partition_rows,
+    print_json,
+    print_table,
+    read_domain,
+    read_point,
+    require_one_domain,
+    whole_number,
+)
+from polyspline.cli.progress import walk_progress
+from polyspline.cli.status import ExitStatus, say
+from polyspline.errors import ArgumentError
+
+if TYPE_CHECKING:
+    from polyspline.partition import Partition
+
+
+def enumerate_command(
+    net: Annotated[Path, typer.Argument(metavar="NET", help="Network file (.npz).")],
+    box: BoxOption = None,
+    domain: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="The domain in an npz file: lo, hi (S,) or G (m, S), h (m,)."),
+    ] = None,
+    whole_space: Annotated[bool, typer.Option("--whole-space", help="The whole space R^S.")] = False,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="RUN", help="Keep the run in this file while it goes on."),
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in RUN if it exists.")] = False,
+    start: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Start at the point in a .npy, .npz or text file."),
+    ] = None,
+    max_regions: Annotated[
+        int | None, typer.Option(metavar="N", parser=whole_number, help="Stop at exactly this many regions.")
+    ] = None,
+    max_seconds: Annotated[
+        float | None, typer.Option(metavar="T", parser=number, help="Stop after this many seconds.")
+    ] = None,
+    workers: Annotated[
+        int,
+        typer.Option(metavar="K", parser=whole_number, help="Use this many cores, for the same result."),
+    ] = 1,
+    affine_regions: Annotated[
+        bool, typer.Option("--affine-regions", help="Count the regions merged by equal affine maps, too.")
+    ] = False,
+    json: JsonOption = False,
+) -> int:
+    """Find every region of a network over a domain, and which regions share a facet.
+
+    Exit status: 0 every region was found, 3 a limit stopped the walk, 130 Ctrl-C;
+    what was found is kept in RUN and counted in all three cases.
+    """
+    require_one_domain(box, domain, whole_space)
+    if resume and output is None:
+        raise ArgumentError("--resume needs the run to go on with: give its file with -o RUN.")
+
+    from polyspline.enumeration import enumerate_regions
+    from polyspline.network import load_network
+
+    network = load_network(net)
+    chosen = read_domain(box, domain, network)
+    point = None if start is None else read_point(start)
+    with walk_progress(max_regions) as progress:
+        partition = enumerate_regions(
+            network,
+            chosen,
+            start=point,
+            max_regions=max_regions,
+            max_seconds=max_seconds,
+            workers=workers,
+            run_file=output,
+            resume=resume,
+            progress=progress,
+        )
+    facts = describe_partition(partition, affine_regions=affine_regions)
+    if json:
+        print_json(facts | {"run": None if output is None else str(output)})
+    else:
+        rows = partition_rows(partition, facts)
+        print_table([*rows, ("run file", str(output))] if output is not None else rows)
+    return _ending(partition, output)
+
+
+def _ending(partition: Partition, output: Path | None) -> ExitStatus:
+    """Say that a walk stopped early, if it did, and give the exit status."""
+    from polyspline.partition import StopReason
+
+    if partition.complete:
+        return ExitStatus.DONE
+    kept = "" if output is None else f"; go on with the same command, --resume and -o {output}"
+    say(f"partial: {partition.stop.value}{kept}.")
+    return ExitStatus.INTERRUPTED if partition.stop is StopReason.INTERRUPTED else ExitStatus.LIMIT

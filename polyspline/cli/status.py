@@ -1,0 +1,56 @@
+"""How a command ends: its exit status, and the sentence for what went wrong."""
+
+from __future__ import annotations
+
+import enum
+import os
+import sys
+import traceback
+from types import TracebackType
+
+# Set to anything to see where an internal error came from.
+TRACEBACK_VARIABLE = "POLYSPLINE_TRACEBACK"
+
+
+class ExitStatus(enum.IntEnum):
+    """Exit statuses of every sub-command."""
+
+    DONE = 0
+    INTERNAL_ERROR = 1
+    BAD_INPUT = 2
+    LIMIT = 3
+    INTERRUPTED = 130
+
+
+def say(sentence: str) -> None:
+    """Print a note on stderr, where it never mixes with a result."""
+    print(sentence, file=sys.stderr, flush=True)
+
+
+def refuse(sentence: str) -> ExitStatus:
+    """Print what is wrong with the input, on one line, and give the status for it."""
+    say(f"error: {' '.join(sentence.split())}")
+    return ExitStatus.BAD_INPUT
+
+
+def file_sentence(failure: OSError) -> str:
+    """Say which file failed and how, for errors that come from the operating system."""
+    named = f"{failure.filename}: " if failure.filename else ""
+    return f"{named}{failure.strerror or failure}."
+
+
+def report_defect(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Say in one sentence that polyspline failed and how to report it (a `sys.excepthook`).
+
+    The interpreter exits with status 1 after this.
+    """
+    if os.environ.get(TRACEBACK_VARIABLE):
+        traceback.print_exception(kind, error, trace)
+    if issubclass(kind, MemoryError):
+        say("internal error: the memory is used up; a run file keeps what was found, see --resume.")
+        return
+    described = " ".join(str(error).split()) or "no message"
+    say(
+        f"internal error: {kind.__name__}: {described}; this is a defect of polyspline, please report it "
+        f"with this line and what the same command prints under {TRACEBACK_VARIABLE}=1."
+    )

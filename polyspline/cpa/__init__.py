@@ -1,0 +1,37 @@
+"""Continuous piecewise-affine pieces: units and their knots, layers, and maps over plain arrays.
+
+``units`` holds the table of activations; ``layers`` one affine map with its units; ``affine``
+turns an activation code into affine maps (rounded); ``pointwise`` decides the code of a point
+(exact).
+"""
+
+from __future__ import annotations
+
+from polyspline.cpa.affine import affine_map, forward, layer_pieces, preactivations
+from polyspline.cpa.layers import Layer, make_layer
+from polyspline.cpa.pointwise import code_of, code_of_exactly
+from polyspline.cpa.units import (
+    ACTIVATIONS,
+    Activation,
+    ScalarUnit,
+    parse_activation,
+    spell_activation,
+    supported_activations,
+)
+
+__all__ = [
+    "ACTIVATIONS",
+    "Activation",
+    "Layer",
+    "ScalarUnit",
+    "affine_map",
+    "code_of",
+    "code_of_exactly",
+    "forward",
+    "layer_pieces",
+    "make_layer",
+    "parse_activation",
+    "preactivations",
+    "spell_activation",
+    "supported_activations",
+]

@@ -1,0 +1,174 @@
+"""From an activation code to affine maps, and from a point to its value.
+
+Plain numpy over a sequence of layers. These are constructions: their results
+are rounded. The code of a point, a predicate, is in `pointwise`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from polyspline.cpa.layers import FloatArray, IntArray, Layer
+from polyspline.cpa.pointwise import code_of, code_of_exactly
+from polyspline.errors import ArgumentError, ShapeError
+
+__all__ = ["affine_map", "code_of", "code_of_exactly", "forward", "layer_pieces", "preactivations"]
+
+
+def layer_pieces(layers: Sequence[Layer], code: npt.ArrayLike) -> list[IntArray]:
+    """Piece of every neuron, layer by layer, from an activation code.
+
+    Parameters
+    ----------
+    layers : sequence of Layer
+    code : array_like of int, shape (N,)
+        Piece of every unit, layers first to last.
+
+    Returns
+    -------
+    list of ndarray of int64
+        One array of length ``n_out`` for each layer; 0 for neurons without a code entry.
+
+    Raises
+    ------
+    ShapeError
+        If the code is not an array of N integers.
+    ArgumentError
+        If an entry names a piece that its unit does not have.
+    """
+    entries = np.asarray(code)
+    n_units = sum(len(layer.unit_neurons) for layer in layers)
+    if entries.shape != (n_units,) or (n_units and entries.dtype.kind not in "iu"):
+        raise ShapeError(
+            f"activation code: expected {n_units} integers, got shape {entries.shape} of {entries.dtype}."
+        )
+    pieces = []
+    start = 0
+    for number, layer in enumerate(layers):
+        where = layer.unit_neurons
+        found = np.zeros(layer.n_out, dtype=np.int64)
+        found[where] = entries[start : start + len(where)]
+        counts = np.array([unit.n_pieces for unit in layer.units])
+        if (found < 0).any() or (found >= counts).any():
+            neuron = int(np.flatnonzero((found < 0) | (found >= counts))[0])
+            raise ArgumentError(
+                f"activation code: piece {found[neuron]} of neuron {neuron} in layer {number} does not "
+                f"exist; its pieces are 0 to {counts[neuron] - 1}."
+            )
+        pieces.append(found)
+        start += len(where)
+    return pieces
+
+
+def _chain(
+    layers: Sequence[Layer], code: npt.ArrayLike
+) -> tuple[list[tuple[FloatArray, FloatArray]], FloatArray, FloatArray]:
+    """Pre-activations of every layer as affine functions of z, and the map of the last layer's output."""
+    slope = np.eye(layers[0].n_in)
+    offset = np.zeros(layers[0].n_in)
+    before = []
+    for layer, pieces in zip(layers, layer_pieces(layers, code), strict=True):
+        slope = layer.weight @ slope
+        offset = layer.weight @ offset + layer.bias
+        before.append((slope, offset))
+        slopes, offsets = layer.unit_tables
+        neurons = np.arange(layer.n_out)
+        chosen = slopes[neurons, pieces]
+        slope = chosen[:, None] * slope
+        offset = chosen * offset + offsets[neurons, pieces]
+    return before, slope, offset
+
+
+def preactivations(layers: Sequence[Layer], code: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
+    """Pre-activations of all units as affine functions ``alpha @ z + beta`` on the region of a code.
+
+    Parameters
+    ----------
+    layers : sequence of Layer
+    code : array_like of int, shape (N,)
+        Piece of every unit, layers first to last.
+
+    Returns
+    -------
+    alpha : ndarray of float64, shape (N, S)
+    beta : ndarray of float64, shape (N,)
+        In the order of the code.
+
+    Raises
+    ------
+    ShapeError, ArgumentError
+        If the code does not fit the layers.
+
+    Notes
+    -----
+    Guarantee: rounded. Cost: one product of matrices for each layer with S columns.
+
+    References
+    ----------
+    Max-affine spline insights, eq. (3)-(4), cut off before each activation.
+    """
+    before, _, _ = _chain(layers, code)
+    rows = [
+        (slope[layer.unit_neurons], offset[layer.unit_neurons])
+        for layer, (slope, offset) in zip(layers, before, strict=True)
+    ]
+    return np.concatenate([slope for slope, _ in rows]), np.concatenate([offset for _, offset in rows])
+
+
+def affine_map(layers: Sequence[Layer], code: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
+    """Slope A and offset b of the network on the region of a code: ``G(z) = A @ z + b`` there.
+
+    Parameters
+    ----------
+    layers : sequence of Layer
+    code : array_like of int, shape (N,)
+        Piece of every unit, layers first to last.
+
+    Returns
+    -------
+    A : ndarray of float64, shape (D, S)
+    b : ndarray of float64, shape (D,)
+
+    Raises
+    ------
+    ShapeError, ArgumentError
+        If the code does not fit the layers.
+
+    Notes
+    -----
+    Guarantee: rounded.
+
+    References
+    ----------
+    Max-affine spline insights, eq. (3)-(4).
+    """
+    _, slope, offset = _chain(layers, code)
+    return slope, offset
+
+
+def forward(layers: Sequence[Layer], z: FloatArray) -> FloatArray:
+    """Values of the network at points.
+
+    Parameters
+    ----------
+    layers : sequence of Layer
+    z : ndarray of float64, shape (B, S)
+
+    Returns
+    -------
+    ndarray of float64, shape (B, D)
+
+    Notes
+    -----
+    Guarantee: rounded (an ordinary forward pass in float64).
+    """
+    u = z
+    for layer in layers:
+        v = u @ layer.weight.T + layer.bias
+        u = np.empty_like(v)
+        for unit, where in layer.groups:
+            u[:, where] = unit(v[:, where])
+    return u

@@ -1,0 +1,127 @@
+"""Boxes: a lower and an upper bound for each coordinate."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from polyspline.domains.base import BoolArray, Domain, FloatArray
+from polyspline.errors import DomainError
+
+
+def _corner(values: npt.ArrayLike, what: str) -> FloatArray:
+    try:
+        corner = np.array(values, dtype=np.float64)
+    except (ValueError, TypeError) as wrong:
+        raise DomainError(f"box: {what} must be a real number or one for each coordinate.") from wrong
+    if corner.ndim > 1:
+        raise DomainError(
+            f"box: {what} must be a real number or one for each coordinate, got shape {corner.shape}."
+        )
+    if not np.isfinite(corner).all():
+        raise DomainError(
+            f"box: {what} must be finite, got {corner.tolist()}; use WholeSpace for no "
+            "bounds, or Polytope for some."
+        )
+    return corner
+
+
+@dataclass(frozen=True, eq=False, init=False)
+class Box(Domain):
+    """The box ``lo <= z <= hi``.
+
+    Parameters
+    ----------
+    lo, hi : float or array_like, shape (S,)
+        Finite, each ``lo`` below its ``hi``.
+    dim : int, optional
+        Dimension S; needed where both bounds are single numbers, which then hold for all coordinates.
+
+    Raises
+    ------
+    DomainError
+        If the bounds are not finite, a ``lo`` is not below its ``hi``, or the lengths do not fit.
+
+    Examples
+    --------
+    >>> Box(-1, 1, dim=2).default_start()
+    array([0., 0.])
+    """
+
+    lo: FloatArray
+    hi: FloatArray
+
+    kind: ClassVar[str] = "box"
+    bounded: ClassVar[bool] = True
+
+    def __init__(self, lo: npt.ArrayLike, hi: npt.ArrayLike, dim: int | None = None) -> None:
+        corners = [_corner(lo, "lo"), _corner(hi, "hi")]
+        sizes = {len(corner) for corner in corners if corner.ndim} | (set() if dim is None else {int(dim)})
+        if not sizes:
+            raise DomainError(
+                "box: lo and hi are single numbers, so its dimension is needed too, e.g. Box(-1, 1, dim=2)."
+            )
+        if len(sizes) > 1 or min(sizes) < 1:
+            raise DomainError(
+                f"box: lo, hi and dim must agree on one dimension of at least 1, got {sorted(sizes)}."
+            )
+        for name, corner in zip(("lo", "hi"), corners, strict=True):
+            full = np.ascontiguousarray(np.broadcast_to(corner, (next(iter(sizes)),))) + 0.0
+            full.setflags(write=False)
+            object.__setattr__(self, name, full)
+        if not (self.lo < self.hi).all():
+            i = int(np.flatnonzero(~(self.lo < self.hi))[0])
+            raise DomainError(
+                f"box: lo must be below hi in every coordinate, got lo {self.lo[i]} and hi {self.hi[i]} in "
+                f"coordinate {i}."
+            )
+
+    @property
+    def dim(self) -> int:
+        """Dimension S."""
+        return len(self.lo)
+
+    def rows(self) -> tuple[FloatArray, FloatArray]:
+        """Half-spaces ``G z <= h``: rows 0 to S-1 are ``-z_i <= -lo_i``, rows S to 2S-1 ``z_i <= hi_i``.
+
+        Returns
+        -------
+        G : ndarray of float64, shape (2 S, S)
+        h : ndarray of float64, shape (2 S,)
+        """
+        eye = np.eye(self.dim)
+        return np.concatenate([0.0 - eye, eye]), np.concatenate([0.0 - self.lo, self.hi])
+
+    def bounds(self) -> tuple[FloatArray, FloatArray]:
+        """Lower and upper corner, each (S,)."""
+        return self.lo, self.hi
+
+    def default_start(self) -> FloatArray:
+        """Centre of the box (S,), rounded, never outside."""
+        return np.clip(self.lo / 2 + self.hi / 2, self.lo, self.hi)
+
+    def interior_point(self) -> FloatArray:
+        """Centre of the box (S,), strictly inside.
+
+        Raises
+        ------
+        DomainError
+            If two bounds have no float64 between them.
+        """
+        centre = self.default_start()
+        # Halving is not exact for subnormal bounds: step inside where the centre hits a bound.
+        centre = np.where(centre <= self.lo, np.nextafter(self.lo, self.hi), centre)
+        centre = np.where(centre >= self.hi, np.nextafter(self.hi, self.lo), centre)
+        if not ((self.lo < centre) & (centre < self.hi)).all():
+            raise DomainError(f"{self} is too thin: it has no float64 point strictly inside.")
+        return centre
+
+    def to_arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """Arrays ``kind``, ``lo``, ``hi``."""
+        return {"kind": np.array(self.kind), "lo": self.lo, "hi": self.hi}
+
+    def _contains(self, points: FloatArray) -> BoolArray:
+        return np.asarray(((self.lo <= points) & (points <= self.hi)).all(axis=1))

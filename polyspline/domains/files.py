@@ -1,0 +1,102 @@
+"""Domains from arrays and from files, and whether one fits a network."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import numpy.typing as npt
+
+from polyspline.domains.base import Domain
+from polyspline.domains.box import Box
+from polyspline.domains.polytope import Polytope
+from polyspline.domains.whole_space import WholeSpace
+from polyspline.errors import DomainError
+from polyspline.network.network import Network
+from polyspline.network.npz import read_arrays
+
+
+def domain_from_arrays(arrays: Mapping[str, npt.NDArray[Any]]) -> Domain:
+    """Domain from what `Domain.to_arrays` gave.
+
+    Parameters
+    ----------
+    arrays : mapping of str to ndarray
+
+    Returns
+    -------
+    Domain
+
+    Raises
+    ------
+    DomainError
+        If the arrays do not describe a domain.
+    """
+    kind = str(arrays["kind"]) if "kind" in arrays else "no kind at all"
+    try:
+        if kind == Box.kind:
+            return Box(arrays["lo"], arrays["hi"])
+        if kind == Polytope.kind:
+            return Polytope(arrays["G"], arrays["h"])
+        if kind == WholeSpace.kind:
+            return WholeSpace(int(arrays["dim"]))
+    except KeyError as missing:
+        raise DomainError(f"domain of kind {kind!r}: its array {missing} is missing.") from missing
+    raise DomainError(f"domain: expected kind box, polytope or whole_space, got {kind}.")
+
+
+def load_domain(path: str | os.PathLike[str]) -> Domain:
+    """Box or polytope from an ``.npz`` file.
+
+    Parameters
+    ----------
+    path : path
+        A file with ``lo`` and ``hi``, each (S,), or with ``G`` (m, S) and ``h`` (m,).
+
+    Returns
+    -------
+    Box or Polytope
+
+    Raises
+    ------
+    DomainError
+        If the file cannot be read, or what it holds is no bounded, full-dimensional domain.
+    """
+    name = f"domain file {os.fspath(path)!r}"
+    arrays = read_arrays(path, error=DomainError, what="domain")
+    found = {key for key in ("lo", "hi", "G", "h") if key in arrays}
+    if found not in ({"lo", "hi"}, {"G", "h"}):
+        raise DomainError(
+            f"{name} holds {', '.join(sorted(arrays)) or 'nothing'}; expected either lo and hi, each (S,), "
+            "or G (m, S) and h (m,)."
+        )
+    for key in sorted(found):
+        if arrays[key].dtype.kind not in "iuf":
+            raise DomainError(f"{name}: {key} must be an array of real numbers, got {arrays[key].dtype}.")
+        if key in ("lo", "hi") and arrays[key].ndim != 1:
+            raise DomainError(f"{name}: {key} must have shape (S,), got {arrays[key].shape}.")
+    try:
+        return Box(arrays["lo"], arrays["hi"]) if "lo" in found else Polytope(arrays["G"], arrays["h"])
+    except DomainError as wrong:
+        raise DomainError(f"{name}: {wrong}") from wrong
+
+
+def check_dimension(domain: Domain, net: Network) -> None:
+    """Check that a domain lies in the latent space of a network.
+
+    Parameters
+    ----------
+    domain : Domain
+    net : Network
+
+    Raises
+    ------
+    DomainError
+        If the dimensions differ.
+    """
+    if domain.dim != net.latent_dim:
+        raise DomainError(
+            f"the domain ({domain.kind}) has dimension {domain.dim}, but the network has latent dimension "
+            f"{net.latent_dim}; give a domain of dimension {net.latent_dim}."
+        )

@@ -1,0 +1,172 @@
+"""Files of plain arrays, ``.npz``: read and written without ever running code from a file."""
+
+from __future__ import annotations
+
+import os
+import re
+import struct
+import zipfile
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from polyspline.errors import NetworkFileError, PolysplineError
+from polyspline.files import whole_file
+
+Arrays = dict[str, npt.NDArray[Any]]
+
+_NUMBERED = re.compile(r"(weight|bias)_(0|[1-9][0-9]*)")
+_FORMAT = "weight_0, bias_0, weight_1, bias_1, ... and activation"
+# All that zipfile, zlib and numpy's header parser raise on damaged bytes.
+_DAMAGE = (
+    ValueError, OSError, EOFError, KeyError, RuntimeError, MemoryError, TypeError, SyntaxError,
+    zipfile.BadZipFile, zlib.error, struct.error,
+)  # fmt: skip
+
+
+def read_arrays(
+    path: str | os.PathLike[str], *, error: type[PolysplineError] = NetworkFileError, what: str = "network"
+) -> Arrays:
+    """All arrays of an ``.npz`` file.
+
+    Parameters
+    ----------
+    path : path
+    error : exception class
+        What to raise if the file cannot be read.
+    what : str
+        What the file is, for messages.
+
+    Returns
+    -------
+    dict of str to ndarray
+
+    Raises
+    ------
+    error
+        If the file is missing, a folder, not readable, empty, not a zip archive, truncated or
+        otherwise damaged, or holds pickled objects (which are never loaded).
+    """
+    place = Path(path)
+    name = f"{what} file {os.fspath(path)!r}"
+    if not place.exists():
+        raise error(f"{name} does not exist.")
+    if place.is_dir():
+        raise error(f"{name} is a folder; expected an .npz file.")
+    try:
+        with place.open("rb") as stream:
+            start = stream.read(4)
+    except OSError as failure:
+        raise error(f"{name} cannot be read: {failure.strerror or failure}.") from failure
+    if not start:
+        raise error(f"{name} is empty; expected an .npz archive.")
+    if start not in (b"PK\x03\x04", b"PK\x05\x06"):
+        raise error(f"{name} is not an .npz (zip) archive: write it with numpy.savez.")
+    arrays: Arrays = {}
+    try:
+        # numpy leaves a file that it opened itself open when it fails.
+        with place.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
+            for key in archive.files:
+                arrays[key] = np.asarray(archive[key])
+    except _DAMAGE as damage:
+        if "allow_pickle" in str(damage) or "pickled" in str(damage):
+            raise error(
+                f"{name} holds pickled objects, which are never loaded because they can run code: "
+                "save plain arrays of numbers and strings."
+            ) from damage
+        raise error(f"{name} is truncated or damaged ({type(damage).__name__}): write it again.") from damage
+    return arrays
+
+
+def write_arrays(path: str | os.PathLike[str], arrays: Mapping[str, npt.NDArray[Any]]) -> None:
+    """Write an ``.npz`` file that appears at once and whole, in place of an older one.
+
+    Parameters
+    ----------
+    path : path
+    arrays : mapping of str to ndarray
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written; nothing is left behind.
+    """
+    with whole_file(Path(path)) as stream:
+        np.savez(stream, allow_pickle=False, **arrays)
+
+
+def _numbering(arrays: Mapping[str, npt.NDArray[Any]], source: str) -> int:
+    """Count the layers; the weights and the biases must be numbered without a gap."""
+    numbers: dict[str, set[int]] = {"weight": set(), "bias": set()}
+    for key in arrays:
+        match = _NUMBERED.fullmatch(key)
+        if match:
+            numbers[match.group(1)].add(int(match.group(2)))
+    count = max((number + 1 for found in numbers.values() for number in found), default=0)
+    if count == 0:
+        raise NetworkFileError(f"{source} holds no weight_0; expected {_FORMAT}.")
+    for kind, found in numbers.items():
+        for number in range(count):
+            if number not in found:
+                raise NetworkFileError(
+                    f"{source} holds no {kind}_{number}, though it has layers up to {count - 1}; "
+                    f"expected {_FORMAT}."
+                )
+    return count
+
+
+def _activations(arrays: Mapping[str, npt.NDArray[Any]], count: int, source: str) -> list[str]:
+    if "activation" not in arrays:
+        raise NetworkFileError(
+            f"{source} holds no activation; expected an array of {count} strings, one for each layer."
+        )
+    spellings = arrays["activation"]
+    if spellings.dtype.kind not in "US" or spellings.ndim != 1 or len(spellings) != count:
+        raise NetworkFileError(
+            f"{source}: activation must be an array of {count} strings, one for each layer, "
+            f"got shape {spellings.shape} of {spellings.dtype}."
+        )
+    if spellings.dtype.kind == "S":
+        spellings = np.char.decode(spellings, "latin-1")
+    return [str(text) for text in spellings]
+
+
+def network_parts(
+    arrays: Mapping[str, npt.NDArray[Any]], source: str
+) -> tuple[list[npt.NDArray[Any]], list[npt.NDArray[Any]], list[str]]:
+    """Weights, biases and activations out of the arrays of a network file.
+
+    Parameters
+    ----------
+    arrays : mapping of str to ndarray
+    source : str
+        Where they come from, for messages.
+
+    Returns
+    -------
+    weights, biases : lists of ndarray
+        Real, of two and one dimensions.
+    activations : list of str
+
+    Raises
+    ------
+    NetworkFileError
+        If a key is missing, the numbering has a gap, an array is not real or has another number
+        of dimensions, or the activations are not one string for each layer.
+    """
+    count = _numbering(arrays, source)
+    parts: dict[str, list[npt.NDArray[Any]]] = {"weight": [], "bias": []}
+    for number in range(count):
+        for kind, dimensions in (("weight", 2), ("bias", 1)):
+            array = arrays[f"{kind}_{number}"]
+            if array.dtype.kind not in "iuf" or array.ndim != dimensions:
+                raise NetworkFileError(
+                    f"{source}: {kind}_{number} must be an array of real numbers with {dimensions} "
+                    f"dimension(s), got shape {array.shape} of {array.dtype}."
+                )
+            parts[kind].append(array)
+    return parts["weight"], parts["bias"], _activations(arrays, count, source)

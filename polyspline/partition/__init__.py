@@ -1,0 +1,12 @@
+"""Partition: the frozen result of an enumeration, its queries, its graph and its run file."""
+
+from __future__ import annotations
+
+from polyspline.partition.packing import CodePacking
+from polyspline.partition.partition import Partition
+from polyspline.partition.run_file import RunWriter
+from polyspline.partition.run_state import WalkState
+from polyspline.partition.save import load_partition
+from polyspline.partition.stop import StopReason
+
+__all__ = ["CodePacking", "Partition", "RunWriter", "StopReason", "WalkState", "load_partition"]

@@ -1,0 +1,375 @@
+"""The partition of a network's input space: frozen arrays, and what can be asked of them."""
+
+from __future__ import annotations
+
+import operator
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from fractions import Fraction
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any, SupportsIndex
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from polyspline.cpa.layers import as_float_array
+from polyspline.domains import Domain
+from polyspline.errors import InvariantError, ShapeError
+from polyspline.network import Network
+from polyspline.partition.adjacency import Adjacency
+from polyspline.partition.lookup import CodeIndex
+from polyspline.partition.packing import CodePacking
+from polyspline.partition.stop import StopReason
+from polyspline.regions.pieces import piece_ranges
+from polyspline.regions.region import Region
+
+if TYPE_CHECKING:
+    import networkx
+
+_CHUNK_POINTS = 4096
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Partition:
+    """Every region of a network over a domain, and which regions share a facet.
+
+    A partition is data: it never walks. Per region it holds the packed code and
+    a witness; H-representations, affine maps and all else are computed on demand.
+
+    Attributes
+    ----------
+    net, domain
+        What was partitioned.
+    packed
+        Packed activation codes, (R, words) uint64, laid out by `packing`.
+    witnesses
+        A point strictly inside each region, (R, S).
+    witness_exact
+        Whether the float64 witness itself is proven interior, (R,); where it is
+        not, it is the rounding of a rational one in `exact_witnesses`.
+    edges
+        Pairs of regions that share a facet, (E, 2) int32, the lower index first;
+        every one is proven.
+    edge_sources
+        The lowest unit knot on the facet of each edge, (E,) int32, as numbered by `knot`.
+    stop
+        Why the enumeration stopped.
+    expanded
+        Regions ``0 .. expanded - 1`` have all their facets crossed.
+    exact_fallbacks
+        How many decisions of the enumeration needed rational arithmetic.
+    seconds
+        Wall time of the enumeration.
+    exact_witnesses
+        Rational witnesses, by region.
+
+    Raises
+    ------
+    InvariantError
+        If the arrays do not fit together.
+    """
+
+    net: Network
+    domain: Domain
+    packed: NDArray[np.uint64]
+    witnesses: NDArray[np.float64]
+    witness_exact: NDArray[np.bool_]
+    edges: NDArray[np.int32]
+    edge_sources: NDArray[np.int32]
+    stop: StopReason
+    expanded: int
+    exact_fallbacks: int = 0
+    seconds: float = 0.0
+    exact_witnesses: dict[int, tuple[Fraction, ...]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Check that the arrays fit together, and freeze them."""
+        count = len(self.packed)
+        shapes = {
+            "packed": (count, self.packing.n_words),
+            "witnesses": (count, self.net.latent_dim),
+            "witness_exact": (count,),
+            "edges": (len(self.edges), 2),
+            "edge_sources": (len(self.edges),),
+        }
+        for name, shape in shapes.items():
+            array = getattr(self, name)
+            if array.shape != shape:
+                raise InvariantError(f"Partition: {name} has shape {array.shape}; expected {shape}.")
+            view = array.view()
+            view.setflags(write=False)
+            object.__setattr__(self, name, view)
+        if not 0 <= self.expanded <= count:
+            raise InvariantError(f"Partition: {self.expanded} of {count} regions are said to be expanded.")
+
+    # ---- sizes and arrays
+
+    def __len__(self) -> int:
+        """Return the number of regions, R."""
+        return len(self.packed)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every facet of every region was crossed, so that nothing is missing."""
+        return self.stop is StopReason.COMPLETE
+
+    @property
+    def n_adjacencies(self) -> int:
+        """Number of pairs of regions that share a facet, E."""
+        return len(self.edges)
+
+    @cached_property
+    def packing(self) -> CodePacking:
+        """Layout of the packed codes."""
+        return CodePacking(self.net.n_pieces)
+
+    @cached_property
+    def codes(self) -> NDArray[Any]:
+        """Activation codes of all regions, (R, N), int8 or int16; unpacked once, when first asked for."""
+        codes = self.packing.unpack(self.packed)
+        codes.setflags(write=False)
+        return codes
+
+    def code(self, index: SupportsIndex) -> NDArray[Any]:
+        """Activation code of one region, (N,).
+
+        Raises
+        ------
+        IndexError
+            If there is no such region.
+        """
+        return self.packing.unpack(self.packed[self._checked(index)])
+
+    def _checked(self, index: SupportsIndex) -> int:
+        asked = operator.index(index)
+        found = asked + len(self) if asked < 0 else asked
+        if not 0 <= found < len(self):
+            raise IndexError(f"region {asked} of a partition of {len(self)} regions does not exist.")
+        return found
+
+    @cached_property
+    def knot_start(self) -> NDArray[np.int64]:
+        """Number of the first knot of every unit among all knots, (N,); for ReLU networks the unit itself."""
+        return np.concatenate([[0], np.cumsum(self.packing.n_pieces - 1)[:-1]]).astype(np.int64)[
+            : self.packing.n_units
+        ]
+
+    def knot(self, number: int) -> tuple[int, int]:
+        """Return the unit and the knot of an entry of `edge_sources`."""
+        unit = int(np.searchsorted(self.knot_start, number, side="right")) - 1
+        return unit, int(number - self.knot_start[unit])
+
+    # ---- regions
+
+    def __getitem__(self, index: SupportsIndex) -> Region:
+        """Region of an index; negative ones count from the end.
+
+        Raises
+        ------
+        IndexError
+            If there is no such region.
+        """
+        i = self._checked(index)
+        return Region(
+            net=self.net,
+            domain=self.domain,
+            code=self.code(i),
+            witness=self.witnesses[i],
+            index=i,
+            exact_witness=self.exact_witnesses.get(i),
+            find_neighbours=partial(self.neighbours, i),
+            find_code=self.index_of,
+        )
+
+    def __iter__(self) -> Iterator[Region]:
+        """Iterate over the regions in order of discovery."""
+        return (self[i] for i in range(len(self)))
+
+    @cached_property
+    def _code_index(self) -> CodeIndex:
+        return CodeIndex(self.packing, self.packed)
+
+    def index_of(self, code: ArrayLike) -> int:
+        """Index of the region with an activation code, -1 if no kept region has it.
+
+        Parameters
+        ----------
+        code
+            (N,) pieces.
+
+        Raises
+        ------
+        ShapeError, ArgumentError
+            If the code has not one existing piece per unit.
+        """
+        packed = self.packing.pack(code)
+        if packed.ndim != 1:
+            raise ShapeError(f"index_of: got codes of shape {np.shape(code)}; expected one code, (N,).")
+        return int(self._code_index.find(packed[None, :])[0])
+
+    def locate(self, z: ArrayLike) -> int | NDArray[np.int64]:
+        """Lowest index of a closed region that contains z.
+
+        Parameters
+        ----------
+        z
+            One point (S,) or several (B, S), finite.
+
+        Returns
+        -------
+        int or ndarray of int64
+            An int for one point, (B,) for several; -1 outside the domain, and
+            where a partial partition has kept no region that contains the point.
+
+        Raises
+        ------
+        ShapeError
+            If the last axis has not S entries.
+        NonFiniteError
+            If a coordinate is NaN or infinite.
+
+        Notes
+        -----
+        Guarantee: exact, also on knots, where several closed regions meet.
+
+        Algorithm: a closed region contains z if and only if every entry of its
+        code is a piece whose closure holds the unit's pre-activation at z. A
+        point on no knot has one such code, found by hash; a point on few knots
+        a few; and for one on many knots the packed codes are scanned.
+        """
+        points = np.asarray(z)
+        single = points.ndim == 1
+        batch = as_float_array(points[None, :] if single else points, "locate: z", 2)
+        if batch.shape[1] != self.net.latent_dim:
+            raise ShapeError(
+                f"locate: got points of shape {points.shape}; expected ({self.net.latent_dim},) or "
+                f"(B, {self.net.latent_dim})."
+            )
+        found = np.full(len(batch), -1, dtype=np.int64)
+        for low in range(0, len(batch), _CHUNK_POINTS):
+            chunk = batch[low : low + _CHUNK_POINTS]
+            inside = np.flatnonzero(np.asarray(self.domain.contains(chunk)).reshape(len(chunk)))
+            if len(inside):
+                ranges = piece_ranges(self.net.layers, chunk[inside])
+                found[low + inside] = self._code_index.lowest_within(*ranges)
+        return int(found[0]) if single else found
+
+    # ---- adjacency
+
+    @cached_property
+    def adjacency(self) -> Adjacency:
+        """Neighbours of every region as compressed rows, built when first asked for."""
+        return Adjacency(self.edges, len(self))
+
+    def neighbours(self, index: SupportsIndex) -> NDArray[np.int64]:
+        """Return the indices of the regions that share a facet with a region, ascending.
+
+        Raises
+        ------
+        IndexError
+            If there is no such region.
+        """
+        return self.adjacency.neighbours(self._checked(index))
+
+    def graph(
+        self, *, affine_regions: bool = False, bounded: bool = False, normals: bool = False
+    ) -> networkx.Graph[int]:
+        """Adjacency graph, built anew at each call.
+
+        Parameters
+        ----------
+        affine_regions
+            Whether to label each node with its affine region.
+        bounded
+            Whether to decide, on an unbounded domain, which regions are bounded
+            (milliseconds each; on a bounded domain all are, and the label is there anyway).
+        normals
+            Whether to give each edge the normal of its facet.
+
+        Returns
+        -------
+        networkx.Graph
+            Nodes are region indices, with attributes
+
+            - ``code``: pieces of the units as text, one digit each, separated by
+              commas if a unit of the network has more than ten pieces;
+            - ``witness``: tuple of S floats, a point strictly inside;
+            - ``expanded``: whether all facets of the region were crossed;
+            - ``bounded``: whether the region is bounded, see above;
+            - ``affine_region``: label of its affine region, if asked for.
+
+            Edges have the attributes
+
+            - ``units``: tuple of the units that flip, ascending;
+            - ``source``: pair (unit, knot), the lowest unit knot on the facet;
+            - ``normal``: tuple of S floats, if asked for: unit normal of the facet,
+              pointing from the region of lower index to the other.
+
+            The graph has the attributes ``latent_dim``, ``ambient_dim``, ``n_units``,
+            ``complete`` and ``stop``.
+        """
+        from polyspline.partition.graph import build_graph
+
+        return build_graph(self, affine_regions=affine_regions, bounded=bounded, normals=normals)
+
+    # ---- affine regions
+
+    @cached_property
+    def edges_within_affine_regions(self) -> NDArray[np.bool_]:
+        """Whether the two regions of each edge have one and the same affine map, (E,); decided exactly."""
+        from polyspline.partition.affine_regions import edges_within_affine_regions
+
+        return edges_within_affine_regions(
+            self.net, self.packing, self.packed, self.witnesses, self.exact_witnesses, self.edges
+        )
+
+    @cached_property
+    def _affine_labels(self) -> NDArray[np.int64]:
+        from polyspline.partition.affine_regions import component_labels
+
+        labels = component_labels(len(self), self.edges[self.edges_within_affine_regions])
+        labels.setflags(write=False)
+        return labels
+
+    def affine_labels(self) -> NDArray[np.int64]:
+        """Affine region of every region, (R,), numbered by their lowest region.
+
+        Notes
+        -----
+        Guarantee: exact. On a partial partition, affine regions are connected
+        through kept regions only, so that there may be more of them.
+        """
+        return self._affine_labels
+
+    @property
+    def n_affine_regions(self) -> int:
+        """Number of affine regions: sets of regions with one map (A_ω, b_ω), connected through facets."""
+        return int(self._affine_labels.max()) + 1 if len(self) else 0
+
+    # ---- files
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the partition to a run file, as ``enumerate_regions(run_file=...)`` does.
+
+        A complete partition may be resumed (there is nothing left to do); a
+        partial one saved this way may be loaded but not resumed, as only a walk
+        knows the points that it would go on from.
+
+        Raises
+        ------
+        RunFileExistsError
+            If there is such a file already.
+        OutputError
+            If the file cannot be written there.
+        """
+        from polyspline.partition.save import save_partition
+
+        save_partition(self, path)
+
+    def __repr__(self) -> str:
+        """Show the counts and why the enumeration stopped."""
+        return (
+            f"Partition({len(self)} regions, {self.n_adjacencies} adjacencies, {self.domain!r}, "
+            f"stop={self.stop.key})"
+        )

@@ -1,0 +1,122 @@
+"""A new run file: it appears at once, whole and initialised, and replaces nothing."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sqlite3
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from polyspline.domains import Domain
+from polyspline.errors import OutputError, RunFileError, RunFileExistsError
+from polyspline.network import Network
+from polyspline.partition import run_schema as schema
+
+
+def create_run_file(path: Path, net: Network, domain: Domain, options: Mapping[str, Any]) -> None:
+    """Create a run file without a region.
+
+    It is built under a temporary name in the same folder and then linked to its
+    own name, which fails if the name is taken.
+
+    Raises
+    ------
+    RunFileExistsError
+        If something has that name already.
+    OutputError
+        If the file cannot be written there.
+    """
+    if os.path.lexists(path):
+        raise exists(path)
+    arrays = {f"network/{name}": value for name, value in net.to_arrays().items()}
+    arrays |= {f"domain/{name}": value for name, value in domain.to_arrays().items()}
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
+    try:
+        schema.initialise(temporary, arrays, run_meta(net, domain, options))
+        publish(temporary, path)
+    except FileExistsError:
+        raise exists(path) from None
+    except (OSError, sqlite3.Error) as failure:
+        raise unwritable(path, failure) from failure
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def run_meta(net: Network, domain: Domain, options: Mapping[str, Any]) -> dict[str, Any]:
+    """JSON values that identify a run; arrays among the options become lists."""
+    plain = {
+        key: value.tolist() if isinstance(value, np.ndarray) else value for key, value in options.items()
+    }
+    return {
+        "network_fingerprint": net.fingerprint,
+        "domain_fingerprint": domain.fingerprint,
+        "latent_dim": net.latent_dim,
+        "n_units": net.n_units,
+        "options": plain,
+    }
+
+
+def publish(temporary: Path, path: Path) -> None:
+    """Give a whole file its final name; never replace a file that has the name."""
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        raise
+    except OSError:
+        # A file system without hard links: claim the name first, then move onto our own claim.
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+        temporary.replace(path)
+
+
+def exists(path: Path) -> RunFileExistsError:
+    """Build the error for a name that is taken."""
+    return RunFileExistsError(
+        f"{path}: exists already and is not overwritten; continue it with --resume (resume=True), or "
+        "choose another name."
+    )
+
+
+def unwritable(path: Path, failure: Exception) -> OutputError:
+    """Build the error for a run file that cannot be written."""
+    reason = getattr(failure, "strerror", None) or str(failure) or type(failure).__name__
+    return OutputError(
+        f"{path}: cannot be written ({reason}); choose a folder that exists, may be written to and has "
+        "free space."
+    )
+
+
+def check_same(path: Path, meta: dict[str, Any], net: Network, domain: Domain) -> None:
+    """Refuse to go on with a run of another network or domain.
+
+    Raises
+    ------
+    RunFileError
+        If a fingerprint differs from that of the run file.
+    """
+    for what, fingerprint in (("network", net.fingerprint), ("domain", domain.fingerprint)):
+        if meta.get(f"{what}_fingerprint") != fingerprint:
+            raise RunFileError(
+                f"{path}: holds a run of another {what}; resume it with the {what} it was started with, "
+                "or choose another name for a new run."
+            )
+
+
+def check_resumable(path: Path, meta: dict[str, Any], finish: schema.Finish | None) -> None:
+    """Refuse to go on with a partial partition that no walk wrote.
+
+    Raises
+    ------
+    RunFileError
+        If the file was saved from a partial partition.
+    """
+    if not meta["options"].get("resumable", True) and (finish is None or finish.stop != "complete"):
+        raise RunFileError(
+            f"{path}: holds a partial partition that was saved after its walk and cannot be continued; "
+            "resume the run file of the walk, or enumerate again into another file."
+        )

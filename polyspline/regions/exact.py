@@ -1,0 +1,295 @@
+"""One region in exact arithmetic: what the compiled kernel leaves open is decided here.
+
+The rows of the region are computed as integers, so that units that coincide on it, and
+units that stay on their knot, are recognised. The kernel runs once more on the distinct
+rows, now rounded only once; what it still cannot decide are true ties, and exact linear
+programs answer those.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+
+from polyspline.cpa.bounds import ROUNDOFF
+from polyspline.cpa.exact import ExactNetwork, Row, primitive
+from polyspline.errors import InvariantError
+from solvers.integers import as_fraction, scaled_integer_rows
+from solvers.lp.exact import interior_point, maximise
+from solvers.lp.redundancy import FACET, INTERIOR_UNPROVEN, REDUNDANT, System, decide_rows, workspace
+from solvers.lp.ties import CENTRAL, INTEGRAL
+from solvers.rational import DyadicMatrix
+from solvers.status import LPStatus
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+Point = tuple[Fraction, ...]
+
+_SMALL = 2**20
+
+
+@dataclass(frozen=True)
+class ExactFacet:
+    """A facet: its row ``>= 0`` inside, the knots and domain rows on it, a point of it."""
+
+    row: Row
+    knots: tuple[int, ...]
+    domain_rows: tuple[int, ...]
+    point: Floats
+
+
+@dataclass(frozen=True)
+class ExactRegion:
+    """All that is decided of one region.
+
+    Attributes
+    ----------
+    witness
+        (S,) rounded to floats.
+    exact_witness
+        The witness as rationals, where its rounding is not strictly inside; else None.
+    facets
+        By lowest knot, then those on the domain's boundary alone, by row.
+    dead
+        Whether some unit is on its knot on the whole region.
+    decisions
+        Number of questions that took rational arithmetic.
+    """
+
+    witness: Floats
+    exact_witness: Point | None
+    facets: tuple[ExactFacet, ...]
+    dead: bool
+    decisions: int
+
+
+class ExactDomain:
+    """The domain's rows as integers, ``>= 0`` inside."""
+
+    def __init__(self, normals: Floats, sides: Floats) -> None:
+        integers, _ = scaled_integer_rows(np.hstack([-normals, sides[:, None]])) if len(sides) else ([], [])
+        self.rows: list[Row] = [primitive(row) for row in integers]
+
+
+def _value(row: Row, point: Sequence[Fraction]) -> Fraction:
+    return sum((entry * z for entry, z in zip(row[:-1], point, strict=True)), Fraction(row[-1]))
+
+
+def unit_rows(net: ExactNetwork, code: Integers) -> tuple[dict[Row, list[int]], bool]:
+    """Distinct rows ``>= 0`` of the units on a region, with their knots; and whether a unit is dead."""
+    found: dict[Row, list[int]] = {}
+    dead = False
+    knot = 0
+    index = 0
+    for depth, values in enumerate(net.forward(code)):
+        layer = net.layers[depth]
+        for neuron in layer.unit_neurons:
+            piece = int(code[index])
+            n_knots = layer.units[neuron].n_pieces - 1
+            beside = [k for k in (piece - 1, piece) if 0 <= k < n_knots]
+            for k, row in zip(beside, net.knot_rows(depth, values, int(neuron), beside), strict=True):
+                if any(row[:-1]):
+                    inward = row if k < piece else tuple(-entry for entry in row)
+                    found.setdefault(inward, []).append(knot + k)
+                elif row[-1] == 0:
+                    dead = True
+            index += 1
+            knot += n_knots
+    return found, dead
+
+
+def _rounded(rows: list[Row], bounded: bool, radius: Floats) -> System:
+    """Rows for the kernel: small integers as they are, others scaled to size one and rounded once."""
+    size = len(rows[0])
+    array = np.empty((size, len(rows)))
+    flags = np.zeros(len(rows), np.int64)
+    for j, row in enumerate(rows):
+        largest = max(abs(entry) for entry in row)
+        if largest < _SMALL:
+            array[:, j] = row
+            flags[j] |= INTEGRAL
+        else:
+            array[:, j] = [float(Fraction(entry, largest)) for entry in row]
+        if row[-1] == 0:
+            flags[j] |= CENTRAL
+    reach = np.append(2.0 * radius, 1.0) if bounded else np.ones(size)
+    slack = 8.0 * (size + 4) * ROUNDOFF * (np.abs(array).T @ reach)
+    spans = np.full(len(rows), size - 1, np.int64)
+    return System(array, slack, flags, spans, 1.0, reach, bounded)
+
+
+def _interior(rows: list[Row], guesses: Sequence[Floats]) -> tuple[Point, bool]:
+    """Return a strictly interior point, and whether it consists of floats."""
+    for guess in guesses:
+        point = tuple(as_fraction(float(z)) for z in guess)
+        if np.all(np.isfinite(guess)) and all(_value(row, point) > 0 for row in rows):
+            return point, True
+    found = interior_point([[-entry for entry in row[:-1]] for row in rows], [row[-1] for row in rows])
+    if found is None:
+        raise InvariantError("a region that the walk reached has no interior; please report the network.")
+    rounded = tuple(as_fraction(float(z)) for z in found)
+    if all(_value(row, rounded) > 0 for row in rows):
+        return rounded, True
+    return found, False
+
+
+def _exact_facet_point(k: int, rows: list[Row], live: list[int], inside: Point) -> Point | None:
+    """Return a point of the relative interior of row k's facet, or None if it has none; exact."""
+    side = rows[k]
+    others = [j for j in live if j != k]
+    normals = [[-entry for entry in rows[j][:-1]] for j in others]
+    sides = [rows[j][-1] for j in others]
+    # The row itself is kept above -1, so that the program is bounded in the objective.
+    normals.append([-entry for entry in side[:-1]])
+    sides.append(side[-1] + 1)
+    outward = [-entry for entry in side[:-1]]
+    solution = maximise(outward, normals, sides)
+    if solution.status is not LPStatus.OPTIMAL or solution.point is None:
+        raise InvariantError(f"an exact linear program that has an optimum ended as {solution.status.key}.")
+    beyond = _value(side, solution.point)
+    if beyond >= 0:
+        return None
+    here = _value(side, inside)
+    share = here / (here - beyond)
+    return tuple(a + share * (b - a) for a, b in zip(inside, solution.point, strict=True))
+
+
+def decide_exactly(
+    net: ExactNetwork,
+    domain: ExactDomain,
+    code: Integers,
+    radius: Floats | None,
+    guesses: Sequence[Floats],
+) -> ExactRegion:
+    """Decide everything about the region of a code.
+
+    Parameters
+    ----------
+    net, domain
+        The network and the domain, exact.
+    code
+        (N,) the code of a region (known to have an interior).
+    radius
+        (S,) bound on the domain; None for the whole space.
+    guesses
+        Points (S,) that may be strictly inside.
+
+    Returns
+    -------
+    ExactRegion
+
+    Raises
+    ------
+    InvariantError
+        If the region has no interior.
+
+    Notes
+    -----
+    Guarantee: exact; only the coordinates of the points are rounded.
+    """
+    knots, dead = unit_rows(net, code)
+    boundary: dict[Row, list[int]] = {}
+    for index, row in enumerate(domain.rows):
+        boundary.setdefault(row, []).append(index)
+    rows = list(dict.fromkeys([*knots, *boundary]))
+    if not rows:
+        return ExactRegion(np.zeros(net.layers[0].n_in), None, (), dead, 1)
+    inside, is_float = _interior(rows, guesses)
+    witness = np.array([float(z) for z in inside])
+    state, points = _decided_by_floats(rows, witness if is_float else None, radius)
+    decisions = int(not is_float)
+    for k in range(len(rows)):
+        if state[k] in (FACET, REDUNDANT):
+            continue
+        decisions += 1
+        live = [j for j in range(len(rows)) if state[j] != REDUNDANT]
+        point = _exact_facet_point(k, rows, live, inside)
+        state[k] = REDUNDANT if point is None else FACET
+        if point is not None:
+            points[k] = [float(z) for z in point]
+    facets = [
+        ExactFacet(row, tuple(knots.get(row, ())), tuple(boundary.get(row, ())), points[j])
+        for j, row in enumerate(rows)
+        if state[j] == FACET
+    ]
+    facets.sort(key=lambda facet: (not facet.knots, facet.knots, facet.domain_rows))
+    return ExactRegion(witness, None if is_float else inside, tuple(facets), dead, max(decisions, 1))
+
+
+def _decided_by_floats(rows: list[Row], witness: Floats | None, radius: Floats | None) -> tuple[Integers, Floats]:
+    """State of every row as far as the kernel can tell, and points on the facets it found."""
+    size = len(rows[0])
+    state = np.zeros(len(rows), np.int64)
+    points = np.zeros((len(rows), size - 1))
+    if witness is None:
+        return state, points
+    bounded = radius is not None
+    live = rows if bounded else [*rows, (0,) * (size - 1) + (1,)]
+    system = _rounded(live, bounded, radius if radius is not None else np.empty(0))
+    work = workspace(len(live), size)
+    work.point[:] = np.append(witness, 1.0)
+    if not bounded:
+        work.point[:] /= max(1.0, float(np.max(np.abs(witness))))
+    if decide_rows(system, len(live), -1, work) == INTERIOR_UNPROVEN:
+        return state, points
+    state[:] = work.state[: len(rows)]
+    for j in np.flatnonzero(state == FACET):
+        points[j] = work.crossing[j, :-1] / work.crossing[j, -1]
+    return state, points
+
+
+def flip(net: ExactNetwork, code: Integers, facet: Row) -> Integers:
+    """Activation code beyond a facet.
+
+    Layer by layer, every unit whose pre-activation stays on one of its knots on the whole
+    facet is decided anew by its slope on the far side; one that is on its knot there too
+    gets the lower piece.
+
+    Parameters
+    ----------
+    net
+        The network, exact.
+    code
+        (N,) the code on this side.
+    facet
+        The facet's row, ``>= 0`` on this side.
+
+    Returns
+    -------
+    ndarray of int64
+        (N,) the code on the far side.
+
+    Notes
+    -----
+    Guarantee: exact.
+    """
+    beyond = code.copy()
+
+    def decide(depth: int, values: DyadicMatrix, pieces: Integers) -> Integers:
+        layer = net.layers[depth]
+        start = net.unit_start[depth]
+        for index, neuron in enumerate(layer.unit_neurons):
+            piece = int(pieces[index])
+            n_knots = layer.units[neuron].n_pieces - 1
+            beside = [k for k in (piece - 1, piece) if 0 <= k < n_knots]
+            for k, row in zip(beside, net.knot_rows(depth, values, int(neuron), beside), strict=True):
+                side = _side_beyond(row, facet)
+                if side is not None:
+                    beyond[start + index] = k + 1 if side > 0 else k
+        return beyond[start : start + len(pieces)]
+
+    net.forward(code, decide)
+    return beyond
+
+
+def _side_beyond(row: Row, facet: Row) -> int | None:
+    """Sign beyond the facet of a function that vanishes on all of it; None if it does not vanish there."""
+    if not any(row):
+        return 0
+    if row == facet:
+        return -1
+    return 1 if all(a == -b for a, b in zip(row, facet, strict=True)) else None

@@ -1,0 +1,294 @@
+"""One region, compiled: from its code and a point near it to its witness, facets and neighbours."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from polyspline.cpa.rows import RowSpace, build_rows, row_space
+from polyspline.cpa.tables import Tables
+from solvers.compiled import compiled, compiled_part
+from solvers.lp.redundancy import (
+    DECIDED,
+    FACET,
+    INTERIOR_UNPROVEN,
+    System,
+    Workspace,
+    decide_rows,
+    row_values,
+    strictly_inside,
+    workspace,
+)
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+Words = NDArray[np.uint64]
+
+PROVEN = 0
+"""Status: witness, facets and neighbours are proven."""
+
+NEEDS_EXACT = 1
+"""Status: floats could not decide everything."""
+
+
+class Layout(NamedTuple):
+    """Where each unit's piece lies in the packed words of a code."""
+
+    word: Integers  # (N,)
+    shift: Words  # (N,)
+    mask: Words  # (N,)
+
+
+class Neighbours(NamedTuple):
+    """Facets of a run of regions, those of one region after those of the one before, by source."""
+
+    start: Integers  # (B + 1,)
+    knot: NDArray[np.int32]  # (F,) lowest knot on the facet
+    packed: Words  # (F, words) code beyond it
+    point: Floats  # (F, S) a point of the facet
+
+
+class Expansion(NamedTuple):
+    """What is found of a run of regions, besides their neighbours."""
+
+    witness: Floats  # (B, S)
+    status: Integers  # (B,)
+
+
+class Scratch(NamedTuple):
+    """Work arrays of one thread."""
+
+    space: RowSpace
+    work: Workspace
+
+
+def scratch(tables: Tables) -> Scratch:
+    """Allocate the work arrays for a network."""
+    space = row_space(tables)
+    return Scratch(space, workspace(space.rows.shape[1], tables.size))
+
+
+@compiled_part
+def unpack(packed: Words, layout: Layout, code: Integers) -> None:
+    """Pieces of all units from the packed words of one code."""
+    for k in range(code.shape[0]):
+        code[k] = np.int64((packed[layout.word[k]] >> layout.shift[k]) & layout.mask[k])
+
+
+@compiled_part
+def put_piece(packed: Words, layout: Layout, unit: int, piece: int) -> None:
+    """Set one unit's piece in the packed words of a code."""
+    shift = layout.shift[unit]
+    word = layout.word[unit]
+    cleared = packed[word] & ~(layout.mask[unit] << shift)
+    packed[word] = cleared | (np.uint64(piece) << shift)
+
+
+@compiled_part
+def cross(t: Tables, layout: Layout, knot: int, code: Integers, packed: Words) -> bool:
+    """Flip every unit with a knot on the hyperplane of `knot`; False if one is not next to its knot."""
+    for index in range(t.twin_start[knot], t.twin_start[knot + 1]):
+        twin = t.twins[index]
+        unit = t.knot_unit[twin]
+        low = twin - t.knot_start[unit]
+        if code[unit] == low:
+            put_piece(packed, layout, unit, low + 1)
+        elif code[unit] == low + 1:
+            put_piece(packed, layout, unit, low)
+        else:
+            return False
+    return True
+
+
+@compiled_part
+def _enter(t: Tables, s: RowSpace, n: int, entry: int, work: Workspace) -> int:
+    """Step from a point on the entry facet into the region: `work.point`; the row of the entry or -1."""
+    size = t.size
+    known = -1
+    for j in range(n):
+        if s.knot[j] == entry:
+            known = j
+    if known < 0:
+        return -1
+    direction = np.zeros(size)
+    coordinates = size - 1 if t.bounded else size
+    for c in range(coordinates):
+        direction[c] = s.rows[c, known]
+    row_values(s.rows, n, work.point, work.value)
+    row_values(s.rows, n, direction, work.rate)
+    work.value[known] = max(work.value[known], 0.0)
+    nearest = 0.0
+    farthest = np.inf
+    for j in range(n):
+        if work.rate[j] < 0.0:
+            farthest = min(farthest, work.value[j] / -work.rate[j])
+        elif work.value[j] < 0.0:
+            nearest = max(nearest, work.value[j] / -work.rate[j])
+    if not nearest < farthest:
+        return -1
+    step = 0.5 * (nearest + farthest)
+    if farthest == np.inf:
+        length = 0.0
+        for c in range(size):
+            length = max(length, abs(direction[c]))
+        step = nearest + 1.0 / length
+    for c in range(size):
+        work.crossing[known, c] = work.point[c]
+        work.point[c] += step * direction[c]
+    return known
+
+
+@compiled_part
+def lift(t: Tables, z: Floats, out: Floats) -> None:
+    """Homogeneous coordinates of a point: (z, 1), and scaled to sup norm one on the whole space."""
+    n_inputs = z.shape[0]
+    largest = 1.0 if t.size > n_inputs else 0.0
+    for c in range(n_inputs):
+        out[c] = z[c]
+        largest = max(largest, abs(z[c]))
+    if t.size > n_inputs:
+        out[n_inputs] = 1.0
+    if not t.bounded and largest > 0.0:
+        for c in range(t.size):
+            out[c] /= largest
+
+
+@compiled_part
+def lower(t: Tables, x: Floats, out: Floats) -> None:
+    """The point z of homogeneous coordinates."""
+    n_inputs = out.shape[0]
+    scale = 1.0
+    if t.size > n_inputs and not t.bounded:
+        scale = x[n_inputs]
+    for c in range(n_inputs):
+        out[c] = x[c] / scale
+
+
+@compiled_part
+def _witness_holds(t: Tables, s: RowSpace, n: int, z: Floats, work: Workspace) -> bool:
+    """Whether the float point z itself is proven to be strictly inside."""
+    n_inputs = z.shape[0]
+    scale = 1.0
+    for c in range(n_inputs):
+        work.point[c] = z[c]
+        if not t.bounded:
+            scale = max(scale, abs(z[c]))
+    if t.size > n_inputs:
+        work.point[n_inputs] = 1.0
+    return strictly_inside(s.rows, s.slack, n, work.point, scale, -1, work.value)
+
+
+@compiled_part
+def decide_region(t: Tables, point: Floats, entry: int, refined: bool, scr: Scratch, witness: Floats) -> tuple[int, int, bool]:
+    """Decide the rows of the region of `scr.space.code`: outcome, number of rows, dead units or not.
+
+    `point` is on the facet with knot `entry`, or in the interior if `entry` is -1.
+    """
+    s = scr.space
+    work = scr.work
+    n, dead = build_rows(t, refined, s)
+    lift(t, point, work.point)
+    known = -1
+    if entry >= 0:
+        known = _enter(t, s, n, entry, work)
+        if known < 0:
+            return INTERIOR_UNPROVEN, n, dead
+    system = System(s.rows, s.slack, s.flags, s.spans, t.unit, t.radius, t.bounded)
+    outcome = decide_rows(system, n, known, work)
+    if outcome != INTERIOR_UNPROVEN:
+        lower(t, work.point, witness)
+        if not t.bounded and not _witness_holds(t, s, n, witness, work):
+            return INTERIOR_UNPROVEN, n, dead
+    return outcome, n, dead
+
+
+@compiled
+def expand(
+    t: Tables,
+    layout: Layout,
+    packed: Words,
+    points: Floats,
+    entries: NDArray[np.int32],
+    scr: Scratch,
+    out: Expansion,
+    neighbours: Neighbours,
+) -> int:
+    """Expand regions in turn, as many as there is room for.
+
+    Parameters
+    ----------
+    t, layout
+        The network on its domain, and the layout of packed codes.
+    packed, points, entries
+        (B, words), (B, S) and (B,): code, point on the entry facet, knot of the entry
+        facet (-1: the point is in the interior).
+    scr
+        Work arrays.
+    out, neighbours
+        Results; a region with status NEEDS_EXACT has no neighbours here.
+
+    Returns
+    -------
+    int
+        Number of regions done: fewer than B only for want of room in `neighbours`.
+    """
+    s = scr.space
+    room = neighbours.knot.shape[0]
+    filled = 0
+    neighbours.start[0] = 0
+    for i in range(packed.shape[0]):
+        if room - filled < s.knot.shape[0]:
+            return i
+        unpack(packed[i], layout, s.code)
+        outcome, n, dead = decide_region(t, points[i], entries[i], False, scr, out.witness[i])
+        if outcome != DECIDED:
+            outcome, n, dead = decide_region(t, points[i], entries[i], True, scr, out.witness[i])
+        out.status[i] = PROVEN
+        if outcome != DECIDED or dead:
+            out.status[i] = NEEDS_EXACT
+        before = filled
+        if out.status[i] == PROVEN:
+            for j in range(n):
+                if scr.work.state[j] != FACET:
+                    continue
+                if s.knot[j] >= 0:
+                    neighbours.knot[filled] = s.knot[j]
+                    lower(t, scr.work.crossing[j], neighbours.point[filled])
+                    for c in range(packed.shape[1]):
+                        neighbours.packed[filled, c] = packed[i, c]
+                    if not cross(t, layout, s.knot[j], s.code, neighbours.packed[filled]):
+                        out.status[i] = NEEDS_EXACT
+                    filled += 1
+        if out.status[i] != PROVEN:
+            filled = before
+        neighbours.start[i + 1] = filled
+    return packed.shape[0]
+
+
+@compiled
+def settle(
+    t: Tables,
+    layout: Layout,
+    packed: Words,
+    points: Floats,
+    entries: NDArray[np.int32],
+    scr: Scratch,
+    witness: Floats,
+    status: Integers,
+) -> None:
+    """Find witnesses of regions without expanding them; status PROVEN or NEEDS_EXACT for each."""
+    s = scr.space
+    work = scr.work
+    for i in range(packed.shape[0]):
+        unpack(packed[i], layout, s.code)
+        n, _ = build_rows(t, True, s)
+        lift(t, points[i], work.point)
+        status[i] = PROVEN
+        if entries[i] >= 0 and _enter(t, s, n, entries[i], work) < 0:
+            status[i] = NEEDS_EXACT
+            continue
+        lower(t, work.point, witness[i])
+        if not _witness_holds(t, s, n, witness[i], work):
+            status[i] = NEEDS_EXACT

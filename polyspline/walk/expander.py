@@ -1,0 +1,122 @@
+"""Expanding regions: the compiled kernel first, exact arithmetic for what it leaves open."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from queue import SimpleQueue
+
+import numpy as np
+from numpy.typing import NDArray
+
+from polyspline.regions.exact import ExactRegion, decide_exactly, flip
+from polyspline.regions.kernel import (
+    Expansion,
+    Neighbours,
+    Scratch,
+    expand,
+    scratch,
+    settle,
+)
+from polyspline.walk.problem import Problem
+
+Floats = NDArray[np.float64]
+Words = NDArray[np.uint64]
+Indices = NDArray[np.int32]
+
+_FACETS_PER_REGION = 24
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Some regions in their order, with what the kernel found of them."""
+
+    first: int
+    packed: Words
+    points: Floats
+    entries: Indices
+    witnesses: Floats
+    status: NDArray[np.int64]
+    parts: tuple[tuple[int, int, Neighbours], ...]
+    """Runs of regions ``start .. stop - 1`` of the chunk, with their neighbours."""
+
+    def __len__(self) -> int:
+        """Return the number of regions."""
+        return len(self.packed)
+
+
+class Expander:
+    """Expands regions of one problem; may be called from several threads.
+
+    Guarantee: what it returns for a region depends on that region's code, point and entry
+    alone, so the number of threads does not show.
+    """
+
+    def __init__(self, problem: Problem) -> None:
+        self.problem = problem
+        self._spare: SimpleQueue[Scratch] = SimpleQueue()
+
+    def _scratch(self) -> Scratch:
+        return scratch(self.problem.tables) if self._spare.empty() else self._spare.get()
+
+    def chunk(self, first: int, packed: Words, points: Floats, entries: Indices) -> Chunk:
+        """Run the kernel on some regions."""
+        problem = self.problem
+        rows, words = packed.shape
+        dim = points.shape[1]
+        work = self._scratch()
+        most = work.space.knot.shape[0]
+        witnesses = np.empty((rows, dim))
+        status = np.empty(rows, np.int64)
+        parts = []
+        start = 0
+        while start < rows:
+            left = rows - start
+            room = most + _FACETS_PER_REGION * left
+            neighbours = Neighbours(
+                np.empty(left + 1, np.int64),
+                np.empty(room, np.int32),
+                np.empty((room, words), np.uint64),
+                np.empty((room, dim)),
+            )
+            out = Expansion(witnesses[start:], status[start:])
+            done = expand(
+                problem.tables, problem.layout, packed[start:], points[start:], entries[start:],
+                work, out, neighbours,
+            )  # fmt: skip
+            parts.append((start, start + done, neighbours))
+            start += done
+        self._spare.put(work)
+        return Chunk(first, packed, points, entries, witnesses, status, tuple(parts))
+
+    def settle(self, packed: Words, points: Floats, entries: Indices) -> tuple[Floats, NDArray[np.int64]]:
+        """Witnesses of regions that are not expanded, and whether each is PROVEN."""
+        work = self._scratch()
+        witnesses = np.empty_like(points)
+        status = np.empty(len(packed), np.int64)
+        settle(
+            self.problem.tables, self.problem.layout, packed, points, entries, work, witnesses, status
+        )
+        self._spare.put(work)
+        return witnesses, status
+
+    def exactly(self, packed: Words, point: Floats, witness: Floats) -> ExactRegion:
+        """Decide a region in exact arithmetic."""
+        problem = self.problem
+        code = problem.packing.unpack(packed[None, :])[0].astype(np.int64)
+        guesses = [witness, point] if np.all(np.isfinite(witness)) else [point]
+        return decide_exactly(problem.exact, problem.exact_domain, code, problem.radius, guesses)
+
+    def exact_neighbours(self, packed: Words, region: ExactRegion) -> tuple[Neighbours, int]:
+        """Neighbours of an exactly decided region, and how many flips took rational arithmetic."""
+        problem = self.problem
+        code = problem.packing.unpack(packed[None, :])[0].astype(np.int64)
+        inner = [facet for facet in region.facets if not facet.domain_rows]
+        codes = [flip(problem.exact, code, facet.row) for facet in inner]
+        neighbours = Neighbours(
+            np.array([0, len(inner)], np.int64),
+            np.array([facet.knots[0] for facet in inner], np.int32),
+            problem.packing.pack(np.array(codes, np.int64).reshape(len(inner), len(code))),
+            np.array([facet.point for facet in inner]).reshape(len(inner), len(region.witness)),
+        )
+        return neighbours, len(inner)
+

@@ -1,0 +1,97 @@
+"""Compiled bookkeeping of a walk: known codes in a hash table, new regions, edges."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from polyspline.regions.kernel import Neighbours
+from solvers.compiled import compiled, compiled_part
+
+Floats = NDArray[np.float64]
+Words = NDArray[np.uint64]
+Indices = NDArray[np.int32]
+
+EMPTY = -1
+
+
+class Found(NamedTuple):
+    """Views of the store's arrays, with room for what one merge can add."""
+
+    packed: Words  # (cap, words)
+    points: Floats  # (cap, r)
+    entries: Indices  # (cap,)
+    table: Indices  # (2^k,) region or EMPTY
+    edges: Indices  # (cap_e, 2)
+    edge_sources: Indices  # (cap_e,)
+
+
+@compiled_part
+def _slot(packed: Words, key: Words, table: Indices) -> int:
+    """Place of a code in the table: where it is, or the empty place where it belongs."""
+    h = np.uint64(0x9E3779B97F4A7C15)
+    for c in range(key.shape[0]):
+        h = (h ^ key[c]) * np.uint64(0xD6E8FEB86659FD93)
+        h = h ^ (h >> np.uint64(32))
+    mask = np.uint64(table.shape[0] - 1)
+    place = h & mask
+    while True:
+        region = table[place]
+        if region == EMPTY:
+            return np.int64(place)
+        same = True
+        for c in range(key.shape[0]):
+            if packed[region, c] != key[c]:
+                same = False
+        if same:
+            return np.int64(place)
+        place = (place + np.uint64(1)) & mask
+
+
+@compiled
+def index_codes(packed: Words, count: int, table: Indices) -> None:
+    """Fill an empty table with the first `count` codes."""
+    for region in range(count):
+        table[_slot(packed, packed[region], table)] = region
+
+
+@compiled
+def merge(found: Found, first: int, count: int, neighbours: Neighbours, regions: int, edges: int, limit: int) -> tuple[int, int, int]:
+    """Take in the neighbours of the regions ``first .. first + count - 1``, in order.
+
+    A neighbour that is new becomes the next region, unless `limit` regions are known. An edge
+    is noted when the lower of its two regions is merged.
+
+    Returns
+    -------
+    regions, edges : int
+        The new counts.
+    cut : int
+        The first of these regions with a neighbour that was left out; -1 if none.
+    """
+    cut = -1
+    for i in range(count):
+        region = first + i
+        for f in range(neighbours.start[i], neighbours.start[i + 1]):
+            key = neighbours.packed[f]
+            place = _slot(found.packed, key, found.table)
+            other = found.table[place]
+            if other == EMPTY:
+                if regions >= limit:
+                    if cut < 0:
+                        cut = region
+                    continue
+                other = regions
+                regions += 1
+                found.table[place] = other
+                found.packed[other] = key
+                found.points[other] = neighbours.point[f]
+                found.entries[other] = neighbours.knot[f]
+            if other > region:
+                found.edges[edges, 0] = region
+                found.edges[edges, 1] = other
+                found.edge_sources[edges] = neighbours.knot[f]
+                edges += 1
+    return regions, edges, cut

@@ -1,0 +1,114 @@
+"""What is walked: a network on a domain, laid out for the kernel and for exact arithmetic."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+
+from polyspline.cpa.exact import ExactNetwork, exact_network
+from polyspline.cpa.layers import Layer
+from polyspline.cpa.tables import Tables, make_tables
+from polyspline.domains import Domain
+from polyspline.network import Network
+from polyspline.partition.packing import CodePacking
+from polyspline.regions.exact import ExactDomain
+from polyspline.regions.kernel import Layout
+from solvers.integers import exact_rows_to_integers
+from solvers.rational import integer_matrix, pivot_columns
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """A walk's network and domain in the coordinates in which regions have no lines.
+
+    Over the whole space, a first layer whose weights have rank r < S leaves the network
+    constant along their kernel. Then the walk is over r of the coordinates, chosen so that
+    the others may be set to zero: the slice meets every region, and dropping columns
+    rounds nothing.
+
+    Attributes
+    ----------
+    tables, layout, exact, exact_domain
+        See `polyspline.regions.kernel` and `polyspline.regions.exact`.
+    packing
+        Layout of the packed codes.
+    radius
+        (r,) bound on the points; None for the whole space.
+    coordinates
+        (r,) the coordinates walked.
+    dim
+        S.
+    """
+
+    tables: Tables
+    layout: Layout
+    packing: CodePacking
+    exact: ExactNetwork
+    exact_domain: ExactDomain
+    radius: Floats | None
+    coordinates: NDArray[np.int64]
+    dim: int
+
+    def embed(self, points: Floats) -> Floats:
+        """Points (B, r) of the walk as points (B, S)."""
+        if len(self.coordinates) == self.dim:
+            return points
+        full = np.zeros((len(points), self.dim))
+        full[:, self.coordinates] = points
+        return full
+
+    def embed_exact(self, point: tuple[Fraction, ...]) -> tuple[Fraction, ...]:
+        """Embed one rational point, as `embed` does."""
+        full = [Fraction(0)] * self.dim
+        for c, z in zip(self.coordinates.tolist(), point, strict=True):
+            full[c] = z
+        return tuple(full)
+
+    def project(self, points: Floats) -> Floats:
+        """Coordinates (B, r) of points (B, S) that the walk works with."""
+        return np.ascontiguousarray(points[:, self.coordinates])
+
+
+def _walked_coordinates(layers: tuple[Layer, ...], bounded: bool) -> NDArray[np.int64]:
+    """Coordinates that the first layer's weights tell apart; at least one."""
+    size = layers[0].n_in
+    if bounded:
+        return np.arange(size)
+    weights = exact_rows_to_integers(layers[0].weight)
+    chosen = pivot_columns(integer_matrix(weights, size))
+    return np.array(chosen if chosen else [0], np.int64)
+
+
+def make_problem(net: Network, domain: Domain) -> Problem:
+    """Lay out a network on a domain."""
+    coordinates = _walked_coordinates(net.layers, domain.bounded)
+    layers = net.layers
+    if len(coordinates) < net.latent_dim:
+        weight = np.ascontiguousarray(layers[0].weight[:, coordinates])
+        layers = (replace(layers[0], weight=weight), *layers[1:])
+    normals, sides = domain.rows()
+    radius: Floats | None = None
+    if domain.bounded:
+        low, high = domain.bounds()
+        radius = np.maximum(np.abs(low), np.abs(high))
+    packing = CodePacking(net.n_pieces)
+    layout = Layout(
+        np.ascontiguousarray(packing.word, np.int64),
+        np.ascontiguousarray(packing.shift, np.uint64),
+        np.ascontiguousarray(packing.mask, np.uint64),
+    )
+    return Problem(
+        make_tables(layers, normals, sides, radius),
+        layout,
+        packing,
+        exact_network(layers),
+        ExactDomain(normals, sides),
+        radius,
+        coordinates,
+        net.latent_dim,
+    )

@@ -1,0 +1,106 @@
+"""Where a walk starts: the region of a point, also of one that lies on a knot."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+
+from polyspline.cpa.exact import Row
+from polyspline.errors import InvariantError
+from polyspline.walk.problem import Problem
+from solvers.integers import as_fraction
+from solvers.rational import DyadicMatrix
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+_TRIES = 64
+
+
+def _sign(row: Row, point: list[Fraction], direction: list[Fraction]) -> int:
+    """Sign of an affine function just beside the point in the direction; 0 if not told by that."""
+    value = sum((a * z for a, z in zip(row[:-1], point, strict=True)), Fraction(row[-1]))
+    if value == 0:
+        value = sum((a * d for a, d in zip(row[:-1], direction, strict=True)), Fraction(0))
+    return (value > 0) - (value < 0)
+
+
+def _directions(point: Floats, inside: Floats) -> Iterator[Floats]:
+    """Directions from the point inwards, each turned a little in its own way."""
+    rng = np.random.default_rng(20180516)
+    towards = inside - point
+    reach = max(float(np.max(np.abs(towards))), 1.0)
+    for turn in range(_TRIES):
+        spread = reach * 2.0 ** -(turn % 32)
+        yield towards + spread * rng.uniform(-1.0, 1.0, len(point))
+
+
+def start_code(problem: Problem, point: Floats, inside: Floats) -> tuple[Integers, bool]:
+    """Activation code of a region whose closure holds the point.
+
+    A point on a knot, or on the domain's boundary, moves off it by itself: the code is
+    that of the point moved by an infinitely small step in a generic direction.
+
+    Parameters
+    ----------
+    problem
+        What is walked.
+    point
+        (r,) a point of the domain.
+    inside
+        (r,) a point in the interior of the domain.
+
+    Returns
+    -------
+    code : ndarray of int64
+        (N,).
+    moved : bool
+        Whether the point is not itself inside the region.
+
+    Notes
+    -----
+    Guarantee: exact.
+    """
+    here = [as_fraction(float(z)) for z in point]
+    for direction in _directions(point, inside):
+        step = [as_fraction(float(z)) for z in direction]
+        if any(_sign(row, here, step) <= 0 for row in problem.exact_domain.rows):
+            continue
+        code = _code_beside(problem, here, step)
+        if code is not None:
+            nothing = [Fraction(0)] * len(here)
+            on_boundary = any(_sign(row, here, nothing) == 0 for row in problem.exact_domain.rows)
+            at_rest = _code_beside(problem, here, nothing)
+            moved = on_boundary or at_rest is None or not np.array_equal(at_rest, code)
+            return code, moved
+    raise InvariantError("no direction leads from the start point into a region; please report the network.")
+
+
+def _code_beside(problem: Problem, point: list[Fraction], direction: list[Fraction]) -> Integers | None:
+    """Code just beside the point; None if the direction runs along a knot that the point is on."""
+    net = problem.exact
+    code = np.zeros(net.unit_start[-1], np.int64)
+    generic = True
+
+    def decide(depth: int, values: DyadicMatrix, pieces: Integers) -> Integers:
+        nonlocal generic
+        layer = net.layers[depth]
+        start = net.unit_start[depth]
+        for index, neuron in enumerate(layer.unit_neurons):
+            n_knots = layer.units[neuron].n_pieces - 1
+            piece = 0
+            for row in net.knot_rows(depth, values, int(neuron), list(range(n_knots))):
+                side = _sign(row, point, direction)
+                if side == 0 and any(row):
+                    generic = False
+                if side <= 0:
+                    break
+                piece += 1
+            code[start + index] = piece
+        return code[start : start + len(pieces)]
+
+    net.forward(code, decide)
+    return code if generic else None

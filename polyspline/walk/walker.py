@@ -1,0 +1,265 @@
+"""The walk: breadth-first over the regions, across every facet, within limits."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from polyspline.errors import InvariantError
+from polyspline.partition.stop import StopReason
+from polyspline.regions.kernel import PROVEN, Neighbours
+from polyspline.walk.expander import Chunk, Expander
+from polyspline.walk.problem import Problem
+from polyspline.walk.store import Store
+
+Floats = NDArray[np.float64]
+
+_CHUNK = 512
+_CHUNKS_AHEAD = 3
+_REPORT_SECONDS = 0.2
+_UNLIMITED = 2**31 - 2
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a walk is.
+
+    Attributes
+    ----------
+    regions, expanded
+        Regions found, and those of them all of whose facets are crossed.
+    frontier
+        Regions found and not yet expanded.
+    rate
+        Regions expanded per second of this run.
+    seconds
+        Time since the walk began, earlier runs of the same file included.
+    """
+
+    regions: int
+    expanded: int
+    frontier: int
+    rate: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Limits:
+    """When to stop before the end."""
+
+    regions: int | None = None
+    seconds: float | None = None
+    workers: int = 1
+
+
+class Journal(Protocol):
+    """Where a walk notes what it has done."""
+
+    def note(self, walk: Walk) -> None:
+        """Take down what is new since the last note."""
+
+
+class Walk:
+    """A walk in progress.
+
+    Parameters
+    ----------
+    problem
+        What is walked.
+    store
+        The regions found so far, at least the first.
+    limits
+        When to stop early.
+    report
+        Called a few times a second.
+    journal
+        Told after every chunk; None without a run file.
+    fallbacks, seconds
+        Counters of the earlier runs that this one continues.
+
+    Notes
+    -----
+    Regions are expanded in the order in which they were found, and a region's neighbours are
+    taken in by their facets' sources, so the order of all arrays is a property of the
+    partition and of the start, whatever the number of workers and of runs.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        store: Store,
+        limits: Limits,
+        *,
+        report: Callable[[Progress], None] | None = None,
+        journal: Journal | None = None,
+        fallbacks: int = 0,
+        seconds: float = 0.0,
+    ) -> None:
+        self.problem = problem
+        self.store = store
+        self.limits = limits
+        self.fallbacks = fallbacks
+        self.interrupted = False
+        self._expander = Expander(problem)
+        self._report = report
+        self._journal = journal
+        self._began = time.monotonic()
+        self._seconds_before = seconds
+        self._expanded_before = store.expanded
+        self._last_report = self._began
+        self._most = min(limits.regions if limits.regions is not None else _UNLIMITED, _UNLIMITED)
+        self.closed_at: int | None = None
+        """First region with a neighbour that was left out for the limit on regions; None if there is none."""
+        self._sides = 0
+
+    @property
+    def seconds(self) -> float:
+        """Time since the walk began, earlier runs included."""
+        return self._seconds_before + time.monotonic() - self._began
+
+    def run(self) -> StopReason:
+        """Walk until all is done or a limit is met; why it stopped.
+
+        On return `store.expanded` regions are expanded. Where the limit on regions cut
+        neighbours off, all regions are, as far as the edges among them go.
+
+        Raises
+        ------
+        InvariantError
+            If a facet was seen from one side only: a decision was wrong.
+        """
+        workers = self.limits.workers
+        if workers == 1:
+            return self._loop(None)
+        with ThreadPoolExecutor(workers, thread_name_prefix="polyspline") as pool:
+            return self._loop(pool)
+
+    def _loop(self, pool: ThreadPoolExecutor | None) -> StopReason:
+        ahead: deque[Future[Chunk]] = deque()
+        asked = self.store.expanded
+        try:
+            while self.store.expanded < self.store.regions:
+                if self.interrupted:
+                    return StopReason.INTERRUPTED
+                if self.limits.seconds is not None and self.seconds >= self.limits.seconds:
+                    return StopReason.MAX_SECONDS
+                if pool is None:
+                    chunk = self._expand(self.store.expanded, self._chunk_end(self.store.expanded, 1))
+                else:
+                    asked = self._ask_ahead(pool, ahead, asked)
+                    chunk = ahead.popleft().result()
+                self._take(chunk)
+                self._tell()
+        finally:
+            for future in ahead:
+                future.cancel()
+        if self.closed_at is not None:
+            return StopReason.MAX_REGIONS
+        if self._expanded_before == 0:
+            self._check_symmetry()
+        return StopReason.COMPLETE
+
+    def _chunk_end(self, first: int, workers: int) -> int:
+        waiting = self.store.regions - first
+        return first + min(_CHUNK, max(1, waiting // workers))
+
+    def _ask_ahead(self, pool: ThreadPoolExecutor, ahead: deque[Future[Chunk]], asked: int) -> int:
+        """Keep the pool busy with the next regions; the first that is not asked for."""
+        while asked < self.store.regions and len(ahead) < _CHUNKS_AHEAD * self.limits.workers:
+            stop = self._chunk_end(asked, self.limits.workers)
+            packed, points, entries = self.store.pending(asked, stop)
+            ahead.append(pool.submit(self._expander.chunk, asked, packed, points, entries))
+            asked = stop
+        return asked
+
+    def _expand(self, first: int, stop: int) -> Chunk:
+        return self._expander.chunk(first, *self.store.pending(first, stop))
+
+    def _take(self, chunk: Chunk) -> None:
+        """Merge a chunk; regions that the kernel left open are decided exactly on the way."""
+        self.store.set_witnesses(chunk.first, chunk.witnesses)
+        for start, stop, neighbours in chunk.parts:
+            open_regions = np.flatnonzero(chunk.status[start:stop] != PROVEN) + start
+            begin = start
+            for region in open_regions.tolist():
+                self._merge(chunk, start, begin, region, neighbours)
+                self._merge_exactly(chunk, region)
+                begin = region + 1
+            self._merge(chunk, start, begin, stop, neighbours)
+        self.store.expanded = chunk.first + len(chunk)
+
+    def _merge(self, chunk: Chunk, start: int, begin: int, stop: int, neighbours: Neighbours) -> None:
+        if begin < stop:
+            part = Neighbours(
+                neighbours.start[begin - start : stop - start + 1],
+                neighbours.knot,
+                neighbours.packed,
+                neighbours.point,
+            )
+            self._take_in(chunk.first + begin, part, stop - begin)
+
+    def _merge_exactly(self, chunk: Chunk, index: int) -> None:
+        region = self._expander.exactly(chunk.packed[index], chunk.points[index], chunk.witnesses[index])
+        neighbours, flips = self._expander.exact_neighbours(chunk.packed[index], region)
+        self.fallbacks += region.decisions + (flips if region.dead else 0)
+        number = chunk.first + index
+        self.store.set_witnesses(number, region.witness[None, :])
+        if region.exact_witness is not None:
+            self.store.exact_witnesses[number] = region.exact_witness
+        self._take_in(number, neighbours, 1)
+
+    def _take_in(self, first: int, neighbours: Neighbours, count: int) -> None:
+        self._sides += int(neighbours.start[count] - neighbours.start[0])
+        cut = self.store.merge(first, neighbours, count, self._most)
+        if cut >= 0 and self.closed_at is None:
+            self.closed_at = cut
+
+    def _tell(self) -> None:
+        if self._journal is not None:
+            self._journal.note(self)
+        now = time.monotonic()
+        if self._report is not None and now - self._last_report >= _REPORT_SECONDS:
+            self._last_report = now
+            self._report(self.progress())
+
+    def progress(self) -> Progress:
+        """How far the walk is now."""
+        store = self.store
+        here = max(time.monotonic() - self._began, 1e-9)
+        return Progress(
+            store.regions,
+            store.expanded,
+            store.regions - store.expanded,
+            (store.expanded - self._expanded_before) / here,
+            self.seconds,
+        )
+
+    def settle_frontier(self) -> None:
+        """Give the regions that are not expanded a proven witness, too."""
+        store = self.store
+        for first in range(store.expanded, store.regions, _CHUNK):
+            stop = min(first + _CHUNK, store.regions)
+            packed, points, entries = store.pending(first, stop)
+            witnesses, status = self._expander.settle(packed, points, entries)
+            for index in np.flatnonzero(status != PROVEN).tolist():
+                region = self._expander.exactly(packed[index], points[index], witnesses[index])
+                self.fallbacks += region.decisions
+                witnesses[index] = region.witness
+                if region.exact_witness is not None:
+                    store.exact_witnesses[first + index] = region.exact_witness
+            store.set_witnesses(first, witnesses)
+
+    def _check_symmetry(self) -> None:
+        """Every facet is seen from both its sides, or a decision was wrong."""
+        if self._sides != 2 * self.store.edges:
+            raise InvariantError(
+                f"{self.store.edges} facets were crossed one way and {self._sides - self.store.edges} the "
+                "other; please report the network."
+            )
