@@ -25,7 +25,7 @@ def compiled(function: F) -> F:
     the rounding of every operation; contraction to fused multiply-add only
     lessens the rounding and is allowed.
     """
-    return cast(F, numba.njit(cache=True, **_OPTIONS)(function))
+    return cast(F, numba.njit(cache=True, no_cfunc_wrapper=True, **_OPTIONS)(function))
 
 
 def compiled_part(function: F) -> F:
@@ -34,4 +34,4 @@ def compiled_part(function: F) -> F:
     It has no doorway from Python and no file of its own in the cache, which halves the
     time that compiling takes.
     """
-    return cast(F, numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **_OPTIONS)(function))
+    return cast(F, numba.njit(_nrt=False, no_cpython_wrapper=True, no_cfunc_wrapper=True, **_OPTIONS)(function))

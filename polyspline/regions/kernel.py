@@ -112,7 +112,9 @@ def _enter(t: Tables, s: RowSpace, n: int, entry: int, work: Workspace) -> int:
             known = j
     if known < 0:
         return -1
-    direction = np.zeros(size)
+    direction = work.direction
+    for c in range(size):
+        direction[c] = 0.0
     coordinates = size - 1 if t.bounded else size
     for c in range(coordinates):
         direction[c] = s.rows[c, known]
@@ -242,9 +244,10 @@ def expand(
         if room - filled < s.knot.shape[0]:
             return i
         unpack(packed[i], layout, s.code)
-        outcome, n, dead = decide_region(t, points[i], entries[i], False, scr, out.witness[i])
-        if outcome != DECIDED:
-            outcome, n, dead = decide_region(t, points[i], entries[i], True, scr, out.witness[i])
+        for refined in (False, True):
+            outcome, n, dead = decide_region(t, points[i], entries[i], refined, scr, out.witness[i])
+            if outcome == DECIDED:
+                break
         out.status[i] = PROVEN
         if outcome != DECIDED or dead:
             out.status[i] = NEEDS_EXACT

@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 
 from solvers.compiled import compiled, compiled_part
 from solvers.lp import simplex
-from solvers.lp.ties import tie_is_redundant
+from solvers.lp.ties import TieSpace, tie_is_redundant, tie_space
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -47,6 +47,11 @@ _SEPARATION = 1e-7
 _TIE = 1e-8
 _SUPPORT = 1e-9
 _ROOMY = 1e4
+_WARM = 0
+_CUT = 1
+_FRESH = 2
+_LONG = 100.0
+_FRAMES = 4
 _SAFETY = 1.0 + 1e-13
 
 
@@ -77,12 +82,18 @@ class Workspace(NamedTuple):
     basis: Integers  # (d,)
     edges: Floats  # (d, d)
     vertex: Floats  # (d,)
+    ray: Floats  # (d,)
     target: Floats  # (d,)
     lam: Floats  # (d,)
     low: Floats  # (d,)
     high: Floats  # (d,)
     aim: Floats  # (d,)
     support: Integers  # (d,)
+    direction: Floats  # (C,)
+    turned: Floats  # (d,)
+    corners: Floats  # (2 d, d) where each side of the bounding box is met
+    spread: Floats  # (d, d)
+    ties: TieSpace
 
 
 def workspace(n: int, coordinates: int) -> Workspace:
@@ -101,12 +112,18 @@ def workspace(n: int, coordinates: int) -> Workspace:
         basis=np.empty(d, np.int64),
         edges=np.empty((d, d)),
         vertex=np.empty(d),
+        ray=np.empty(d),
         target=np.empty(d),
         lam=np.empty(d),
         low=np.empty(d),
         high=np.empty(d),
         aim=np.empty(d),
         support=np.empty(d, np.int64),
+        direction=np.empty(coordinates),
+        turned=np.empty(d),
+        corners=np.empty((2 * d, d)),
+        spread=np.empty((d, d)),
+        ties=tie_space(coordinates),
     )
 
 
@@ -145,7 +162,7 @@ def _size(x: Floats, bounded: bool) -> float:
 
 
 @compiled_part
-def _set_frame(rows: Floats, n: int, bounded: bool, frame: Floats) -> None:
+def _set_frame(rows: Floats, n: int, bounded: bool, frame: Floats, normal: Floats) -> None:
     """Directions spanning a bounded cross-section of the cone.
 
     Bounded domain: the hyperplane t = 1. Else the hyperplane whose normal is the
@@ -159,7 +176,8 @@ def _set_frame(rows: Floats, n: int, bounded: bool, frame: Floats) -> None:
         frame[i, i] = 1.0
     if bounded:
         return
-    normal = np.zeros(size)
+    for c in range(size):
+        normal[c] = 0.0
     for j in range(n):
         length = 0.0
         for c in range(size):
@@ -168,13 +186,19 @@ def _set_frame(rows: Floats, n: int, bounded: bool, frame: Floats) -> None:
             length = 1.0 / np.sqrt(length)
             for c in range(size):
                 normal[c] += rows[c, j] * length
-    length = np.sqrt(np.sum(normal * normal))
+    length = 0.0
+    for c in range(size):
+        length += normal[c] * normal[c]
+    length = np.sqrt(length)
     for c in range(size):
         normal[c] /= length
     # Reflect e_last onto the normal: v = normal + sign * e_last.
     sign = 1.0 if normal[d] >= 0.0 else -1.0
     normal[d] += sign
-    twice = 2.0 / np.sum(normal * normal)
+    twice = 0.0
+    for c in range(size):
+        twice += normal[c] * normal[c]
+    twice = 2.0 / twice
     for i in range(d):
         factor = twice * normal[i]
         for c in range(size):
@@ -272,26 +296,52 @@ def _sweep(system: System, n: int, w: Workspace) -> None:
 
 
 @compiled_part
-def _polarise(rows: Floats, n: int, bounded: bool, w: Workspace) -> None:
+def _polarise(rows: Floats, n: int, w: Workspace) -> None:
     """Rows in the frame, scaled so that the witness is the origin and every side is one."""
     d, size = w.frame.shape
     for j in range(n):
         w.rate[j] = -1.0 / w.value[j]
     for i in range(d):
         out = w.polar[i]
-        if bounded:
-            weight = w.frame[i, i]
-            for j in range(n):
-                out[j] = weight * rows[i, j] * w.rate[j]
-        else:
-            for j in range(n):
-                out[j] = 0.0
-            for c in range(size):
-                weight = w.frame[i, c]
+        for j in range(n):
+            out[j] = 0.0
+        for c in range(size):
+            weight = w.frame[i, c]
+            if weight != 0.0:
                 for j in range(n):
                     out[j] += weight * rows[c, j]
-            for j in range(n):
-                out[j] *= w.rate[j]
+        for j in range(n):
+            out[j] *= w.rate[j]
+
+
+@compiled_part
+def _stretch_frame(w: Workspace) -> None:
+    """Turn and scale the frame to a long and thin cross-section, by the spread of its known corners.
+
+    The new axes are the columns of the Cholesky factor of the corners' covariance.
+    """
+    d, size = w.frame.shape
+    for i in range(d):
+        w.aim[i] = 0.0
+        for k in range(2 * d):
+            w.aim[i] += w.corners[k, i] / (2 * d)
+    for i in range(d):
+        for j in range(i + 1):
+            total = 0.0
+            for k in range(2 * d):
+                total += (w.corners[k, i] - w.aim[i]) * (w.corners[k, j] - w.aim[j])
+            if i == j:
+                total += 1.0  # the section reaches to about one along every axis of the old frame
+            for m in range(j):
+                total -= w.spread[i, m] * w.spread[j, m]
+            w.spread[i, j] = np.sqrt(max(total, 1e-6)) if i == j else total / w.spread[j, j]
+    # Column i of the factor has entries from row i on, so the axes may be replaced from the first on.
+    for i in range(d):
+        for c in range(size):
+            total = 0.0
+            for j in range(i, d):
+                total += w.spread[j, i] * w.frame[j, c]
+            w.frame[i, c] = total
 
 
 @compiled_part
@@ -303,28 +353,28 @@ def _add_facet(j: int, count: int, w: Workspace) -> int:
 
 
 @compiled_part
-def _solve(count: int, fresh: bool, w: Workspace) -> bool:
-    """Maximise `w.target` over the facets found; the multipliers are left in `w.lam`."""
-    if fresh:
-        simplex.corner(w.target, w.basis, w.edges, w.vertex)
-        outcome = simplex.dual(w.found_polar, count, w.target, w.basis, w.edges, w.vertex, w.lam)
-    else:
-        outcome = simplex.primal(w.found_polar, count, w.target, w.basis, w.edges, w.vertex, w.lam)
-    if outcome != simplex.OPTIMAL:
-        return False
-    simplex.refresh(w.basis, w.edges, w.vertex)
-    simplex.multipliers(w.target, w.edges, w.lam)
-    return True
+def _solve(count: int, begin: int, w: Workspace) -> bool:
+    """Maximise `w.target` over the facets found; the multipliers are left in `w.lam`.
 
-
-@compiled_part
-def _resolve(count: int, w: Workspace) -> bool:
-    """Solve again after a facet was added that cuts the last optimum off."""
-    outcome = simplex.dual(w.found_polar, count, w.target, w.basis, w.edges, w.vertex, w.lam)
-    if outcome != simplex.OPTIMAL:
-        return _solve(count, True, w)
-    # Rounding may leave a multiplier below zero: the primal method mends it.
-    return _solve(count, False, w)
+    The primal method goes on from the vertex at hand. After _CUT, when the last facet may
+    cut that vertex off, the dual method mends it first; FRESH takes a corner of the
+    artificial box to begin with.
+    """
+    for start in range(begin, _FRESH + 1):
+        if start == _FRESH:
+            simplex.corner(w.target, w.basis, w.edges)
+        outcome = simplex.OPTIMAL
+        if start != _WARM:
+            outcome = simplex.dual(
+                w.found_polar, count, w.target, w.basis, w.edges, w.vertex, w.ray, w.lam, w.turned
+            )
+        if outcome == simplex.OPTIMAL:
+            outcome = simplex.primal(
+                w.found_polar, count, w.target, w.basis, w.edges, w.vertex, w.ray, w.lam
+            )
+        if outcome == simplex.OPTIMAL:
+            return True
+    return False
 
 
 @compiled_part
@@ -353,27 +403,23 @@ def _bound(slack: Floats, scale: float, w: Workspace) -> tuple[float, float]:
 
 
 @compiled_part
-def _shoot(
-    system: System, n: int, count: int, aim: Floats, w: Workspace
-) -> tuple[int, int]:
-    """Shoot from the witness along `aim`: the facet it proves (or -1), and the count of facets."""
+def _shoot(system: System, n: int, w: Workspace) -> int:
+    """Shoot from the witness along `w.aim`: the facet that it proves, or -1."""
     d, size = w.frame.shape
     for j in range(n):
         w.rate[j] = 0.0
     for c in range(d):
-        weight = aim[c]
+        weight = w.aim[c]
         for j in range(n):
             w.rate[j] += weight * w.polar[c, j]
     m, best, second = _first_two(w.rate, n, 1.0)
     if m < 0 or w.state[m] != UNDECIDED:
-        return -1, count
-    direction = np.zeros(size)
-    for i in range(d):
-        for c in range(size):
-            direction[c] += aim[i] * w.frame[i, c]
-    if not _try_facet(system, n, m, best, second, direction, w):
-        return -1, count
-    return m, _add_facet(m, count, w)
+        return -1
+    for c in range(size):
+        w.direction[c] = 0.0
+        for i in range(d):
+            w.direction[c] += w.aim[i] * w.frame[i, c]
+    return m if _try_facet(system, n, m, best, second, w.direction, w) else -1
 
 
 @compiled_part
@@ -383,22 +429,24 @@ def _shoot_around(system: System, n: int, count: int, k: int, w: Workspace) -> i
     A ray at a vertex may meet several rows at once; a slight turn separates them.
     """
     d = w.vertex.shape[0]
-    m, count_now = _shoot(system, n, count, w.vertex, w)
-    if m >= 0:
-        return count_now
-    turn = 0.05
+    # An optimum at infinity is aimed at along its ray, another one directly.
+    value = 0.0
+    for c in range(d):
+        value += w.ray[c] * w.target[c]
+    optimum = w.ray if value > 1e-12 else w.vertex
+    turn = 0.0
     state = 12345 + 77 * k
-    for _ in range(6):
+    for _ in range(7):
         value = 0.0
         for c in range(d):
             state = (state * 1103515245 + 12345) % 2147483648
-            w.aim[c] = w.vertex[c] + turn * (state / 1073741824.0 - 1.0)
+            w.aim[c] = optimum[c] + turn * (state / 1073741824.0 - 1.0)
             value += w.aim[c] * w.target[c]
         if value > 1e-12:
-            m, count_now = _shoot(system, n, count, w.aim, w)
+            m = _shoot(system, n, w)
             if m >= 0:
-                return count_now
-        turn *= 0.5
+                return _add_facet(m, count, w)
+        turn = 0.05 if turn == 0.0 else 0.5 * turn
     return count
 
 
@@ -416,7 +464,7 @@ def _bounding_box(system: System, n: int, count: int, scale: float, w: Workspace
             w.target[c] = 0.0
         axis = side // 2
         w.target[axis] = 1.0 if side % 2 == 0 else -1.0
-        if not _solve(count, side == 0, w):
+        if not _solve(count, _FRESH if side == 0 else _WARM, w):
             return count, np.inf
         while True:
             value, residual = _bound(system.slack, scale, w)
@@ -424,8 +472,10 @@ def _bounding_box(system: System, n: int, count: int, scale: float, w: Workspace
                 break
             before = count
             count = _shoot_around(system, n, count, side, w)
-            if count == before or not _resolve(count, w):
+            if count == before or not _solve(count, _CUT, w):
                 return count, np.inf
+        for c in range(d):
+            w.corners[side, c] = w.vertex[c]
         if side % 2 == 0:
             w.high[axis] = value
             w.aim[axis] = residual
@@ -473,7 +523,7 @@ def _touches_only(system: System, k: int, w: Workspace) -> bool:
             count += 1
     return tie_is_redundant(
         system.rows, system.slack, system.flags, system.spans, system.unit, system.radius,
-        w.value, k, w.support, count,
+        w.value, k, w.support, count, w.ties,
     )  # fmt: skip
 
 
@@ -485,7 +535,7 @@ def _test_row(
     d = w.vertex.shape[0]
     for c in range(d):
         w.target[c] = w.polar[c, k]
-    if not _solve(count, False, w):
+    if not _solve(count, _WARM, w):
         return count, False
     while True:
         value, residual = _bound(system.slack, scale, w)
@@ -505,7 +555,7 @@ def _test_row(
         count = _shoot_around(system, n, count, k, w)
         if count == before:
             return count, True
-        if not _resolve(count, w):
+        if not _solve(count, _CUT, w):
             return count, False
         if w.state[k] != UNDECIDED:
             return count, True
@@ -548,22 +598,27 @@ def decide_rows(system: System, n: int, known: int, w: Workspace) -> int:
     bounded = system.bounded
     if not strictly_inside(system.rows, system.slack, n, w.point, _size(w.point, bounded), -1, w.value):
         return INTERIOR_UNPROVEN
-    w.state[:n] = UNDECIDED
+    for j in range(n):
+        w.state[j] = UNDECIDED
     if known >= 0:
         w.state[known] = FACET
-    _set_frame(system.rows, n, bounded, w.frame)
-    _sweep(system, n, w)
-    if not strictly_inside(system.rows, system.slack, n, w.point, _size(w.point, bounded), -1, w.value):
-        return INTERIOR_UNPROVEN
-    _polarise(system.rows, n, bounded, w)
-    count = 0
-    for j in range(n):
-        if w.state[j] == FACET:
-            count = _add_facet(j, count, w)
-    # The slack is for points of norm up to `scale`. That no point of the section is larger
-    # follows from the bounds themselves: the section is convex and holds the witness.
-    scale = 1.0 if bounded else _reach_of_frame(w, _ROOMY)
-    count, most = _bounding_box(system, n, count, scale, w)
+    _set_frame(system.rows, n, bounded, w.frame, w.direction)
+    for attempt in range(_FRAMES):
+        _sweep(system, n, w)
+        if not strictly_inside(system.rows, system.slack, n, w.point, _size(w.point, bounded), -1, w.value):
+            return INTERIOR_UNPROVEN
+        _polarise(system.rows, n, w)
+        count = 0
+        for j in range(n):
+            if w.state[j] == FACET:
+                count = _add_facet(j, count, w)
+        # The slack is for points of norm up to `scale`. That no point of the section is larger
+        # follows from the bounds themselves: the section is convex and holds the witness.
+        scale = 1.0 if bounded else _reach_of_frame(w, _ROOMY)
+        count, most = _bounding_box(system, n, count, scale, w)
+        if most < _LONG or not most < np.inf or attempt == _FRAMES - 1:
+            break
+        _stretch_frame(w)
     if not most < (np.inf if bounded else _ROOMY):
         return ROWS_UNDECIDED
     if _discard_by_box(n, system.slack, scale, w) == 0:

@@ -9,8 +9,9 @@ continues by the dual method. Both cost ``O(m d)`` per pivot.
 Nothing here is a proof: the caller checks the multipliers with its own error bounds.
 
 Basis entries ``>= 0`` are positions in the list of rows; ``-1 - 2c`` and ``-2 - 2c``
-stand for the artificial rows ``u_c <= FAR`` and ``-u_c <= FAR`` that make the first
-vertex.
+stand for the artificial rows ``u_c <= M`` and ``-u_c <= M`` that make the first
+vertex. M is infinite: where an artificial row is tight, the vertex is
+``vertex + M * ray``, and comparisons are lexicographic.
 """
 
 from __future__ import annotations
@@ -23,19 +24,18 @@ from solvers.compiled import compiled_part
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
-FAR = 1e5
-"""Where the artificial rows stand, in units in which the polytope's size is about one."""
-
 OPTIMAL = 0
 STALLED = 1
 
+_NONE = -(2**40)
 _TOLERANCE = 1e-11
+_VIOLATED = 1e-10
 _BLAND_AFTER = 40
 _GIVE_UP_AFTER = 400
 
 
 @compiled_part
-def corner(objective: Floats, basis: Integers, edges: Floats, vertex: Floats) -> None:
+def corner(objective: Floats, basis: Integers, edges: Floats) -> None:
     """Start at the corner of the artificial box that maximises the objective."""
     d = objective.shape[0]
     for i in range(d):
@@ -44,7 +44,25 @@ def corner(objective: Floats, basis: Integers, edges: Floats, vertex: Floats) ->
         for c in range(d):
             edges[i, c] = 0.0
         edges[i, i] = sign
-        vertex[i] = sign * FAR
+
+
+@compiled_part
+def refresh(basis: Integers, edges: Floats, vertex: Floats, ray: Floats) -> bool:
+    """Compute the vertex from its tight rows; True if it lies at infinity."""
+    d = vertex.shape[0]
+    far = False
+    for c in range(d):
+        vertex[c] = 0.0
+        ray[c] = 0.0
+    for i in range(d):
+        if basis[i] >= 0:
+            for c in range(d):
+                vertex[c] += edges[i, c]
+        else:
+            far = True
+            for c in range(d):
+                ray[c] += edges[i, c]
+    return far
 
 
 @compiled_part
@@ -70,26 +88,21 @@ def _row_entry(rows: Floats, name: int, c: int) -> float:
 
 
 @compiled_part
-def _pivot(
-    rows: Floats, entering: int, leaving: int, step: float, basis: Integers, edges: Floats, vertex: Floats
-) -> None:
-    """Replace the tight row at position `leaving` and move the vertex by `step` along its edge."""
-    d = vertex.shape[0]
-    for c in range(d):
-        vertex[c] -= step * edges[leaving, c]
-    alpha = 0.0
-    for c in range(d):
-        alpha += edges[leaving, c] * _row_entry(rows, entering, c)
-    for c in range(d):
-        edges[leaving, c] /= alpha
-    for i in range(d):
-        if i != leaving:
-            alpha = 0.0
+def _pivot(rows: Floats, entering: int, leaving: int, basis: Integers, edges: Floats) -> None:
+    """Replace the tight row at position `leaving`."""
+    d = basis.shape[0]
+    for turn in range(d):
+        # The leaving position comes first, for the others are reduced by its new edge.
+        i = leaving if turn == 0 else (turn - 1 if turn <= leaving else turn)
+        alpha = 0.0
+        for c in range(d):
+            alpha += edges[i, c] * _row_entry(rows, entering, c)
+        if i == leaving:
             for c in range(d):
-                alpha += edges[i, c] * _row_entry(rows, entering, c)
-            if alpha != 0.0:
-                for c in range(d):
-                    edges[i, c] -= alpha * edges[leaving, c]
+                edges[i, c] /= alpha
+        elif alpha != 0.0:
+            for c in range(d):
+                edges[i, c] -= alpha * edges[leaving, c]
     basis[leaving] = entering
 
 
@@ -103,46 +116,56 @@ def _is_tight(basis: Integers, name: int) -> bool:
 
 @compiled_part
 def _blocking(
-    rows: Floats, count: int, leaving: int, bland: bool, basis: Integers, edges: Floats, vertex: Floats
-) -> tuple[int, float]:
-    """First row met on the edge that frees the row at `leaving`: its name and the step."""
+    rows: Floats, count: int, leaving: int, far: bool, basis: Integers, edges: Floats, vertex: Floats, ray: Floats
+) -> int:
+    """First row met on the edge that frees the row at `leaving`; _NONE if there is none."""
     d = vertex.shape[0]
-    best = -(2**62)
+    best = _NONE
+    best_far = np.inf
     best_step = np.inf
     best_rate = 0.0
     for f in range(count):
         rate = 0.0
         value = 0.0
+        value_far = 0.0
         for c in range(d):
             rate -= rows[f, c] * edges[leaving, c]
             value += rows[f, c] * vertex[c]
-        if rate > _TOLERANCE and not _is_tight(basis, f):
-            step = (1.0 - value) / rate
-            if step < 0.0:
-                step = 0.0
-            better = step < best_step or (step == best_step and not bland and rate > best_rate)
-            if better:
-                best, best_step, best_rate = f, step, rate
+        if not rate > _TOLERANCE or _is_tight(basis, f):
+            continue
+        if far:
+            for c in range(d):
+                value_far -= rows[f, c] * ray[c]
+            value_far = max(0.0, value_far / rate)
+            if value_far < _TOLERANCE:
+                value_far = 0.0
+        step = max(0.0, 1.0 - value) / rate
+        if value_far < best_far or (
+            value_far == best_far and (step < best_step or (step == best_step and rate > best_rate))
+        ):
+            best, best_far, best_step, best_rate = f, value_far, step, rate
+    if best_far == 0.0:
+        return best
     for c in range(d):
         rate = -edges[leaving, c]
         name = -1 - 2 * c if rate > 0.0 else -2 - 2 * c
         if abs(rate) > _TOLERANCE and not _is_tight(basis, name):
-            value = vertex[c] if rate > 0.0 else -vertex[c]
-            step = max(0.0, FAR - value) / abs(rate)
-            if step < best_step:
-                best, best_step = name, step
-    return best, best_step
+            value_far = max(0.0, 1.0 - (ray[c] if rate > 0.0 else -ray[c])) / abs(rate)
+            if value_far < best_far:
+                best, best_far = name, value_far
+    return best
 
 
 @compiled_part
 def primal(
-    rows: Floats, count: int, objective: Floats, basis: Integers, edges: Floats, vertex: Floats, lam: Floats
+    rows: Floats, count: int, objective: Floats, basis: Integers, edges: Floats, vertex: Floats, ray: Floats, lam: Floats
 ) -> int:
     """Maximise the objective from a feasible vertex: OPTIMAL or STALLED.
 
     Dantzig's rule, and Bland's when the walk over the vertices takes long.
     """
     d = vertex.shape[0]
+    far = refresh(basis, edges, vertex, ray)
     for turn in range(_GIVE_UP_AFTER):
         multipliers(objective, edges, lam)
         bland = turn >= _BLAND_AFTER
@@ -154,37 +177,48 @@ def primal(
                 worst = -_TOLERANCE if bland else lam[i]
         if leaving < 0:
             return OPTIMAL
-        entering, step = _blocking(rows, count, leaving, bland, basis, edges, vertex)
-        if step == np.inf:
+        entering = _blocking(rows, count, leaving, far, basis, edges, vertex, ray)
+        if entering == _NONE:
             return STALLED
-        _pivot(rows, entering, leaving, step, basis, edges, vertex)
+        _pivot(rows, entering, leaving, basis, edges)
+        far = refresh(basis, edges, vertex, ray)
     return STALLED
 
 
 @compiled_part
-def _most_violated(rows: Floats, count: int, basis: Integers, vertex: Floats) -> tuple[int, float]:
-    """Row that the vertex violates most, in units of the row's side: its name and the excess (0: none)."""
-    worst = 1e-10
-    entering = 0
-    excess = 0.0
+def _most_violated(rows: Floats, count: int, far: bool, basis: Integers, vertex: Floats, ray: Floats) -> int:
+    """Row that the vertex violates most; one violated at infinity before all others; _NONE if there is none."""
+    d = vertex.shape[0]
+    entering = _NONE
+    worst = _VIOLATED
+    worst_far = _VIOLATED
     for f in range(count):
         value = -1.0
-        for c in range(vertex.shape[0]):
+        value_far = 0.0
+        for c in range(d):
             value += rows[f, c] * vertex[c]
-        if value > worst and not _is_tight(basis, f):
-            entering, worst, excess = f, value, value
-    for c in range(vertex.shape[0]):
-        value = abs(vertex[c]) / FAR - 1.0
-        name = -1 - 2 * c if vertex[c] > 0.0 else -2 - 2 * c
-        if value > worst and not _is_tight(basis, name):
-            entering, worst, excess = name, value, value * FAR
-    return entering, excess
+        if far:
+            for c in range(d):
+                value_far += rows[f, c] * ray[c]
+        if value_far > worst_far and not _is_tight(basis, f):
+            entering, worst_far = f, value_far
+        elif worst_far == _VIOLATED and value_far > -_VIOLATED and value > worst and not _is_tight(basis, f):
+            entering, worst = f, value
+    if far:
+        for c in range(d):
+            sign = 1.0 if ray[c] > 0.0 else -1.0
+            value_far = sign * ray[c] - 1.0
+            name = -1 - 2 * c if sign > 0.0 else -2 - 2 * c
+            if value_far > worst_far and not _is_tight(basis, name):
+                entering, worst_far = name, value_far
+    return entering
 
 
 @compiled_part
 def dual(
-    rows: Floats, count: int, objective: Floats, basis: Integers, edges: Floats, vertex: Floats, lam: Floats
-) -> int:
+    rows: Floats, count: int, objective: Floats, basis: Integers, edges: Floats, vertex: Floats, ray: Floats,
+    lam: Floats, turned: Floats,
+) -> int:  # fmt: skip
     """Restore feasibility of a vertex whose multipliers are not negative: OPTIMAL or STALLED.
 
     Objectives along an axis leave most multipliers at zero, and the method could cycle. So
@@ -192,7 +226,6 @@ def dual(
     vertex reached is feasible, and the primal method goes on from there with the true one.
     """
     d = vertex.shape[0]
-    turned = np.empty(d)
     multipliers(objective, edges, lam)
     largest = 0.0
     for i in range(d):
@@ -203,8 +236,9 @@ def dual(
             share = max(0.0, -lam[i]) + largest * 1e-4 * (1.0 + 0.37 * ((i * 7) % 5))
             turned[c] += share * _row_entry(rows, basis[i], c)
     for _ in range(_GIVE_UP_AFTER):
-        entering, excess = _most_violated(rows, count, basis, vertex)
-        if excess == 0.0:
+        far = refresh(basis, edges, vertex, ray)
+        entering = _most_violated(rows, count, far, basis, vertex, ray)
+        if entering == _NONE:
             return OPTIMAL
         multipliers(turned, edges, lam)
         leaving = -1
@@ -220,22 +254,5 @@ def dual(
                     leaving, best, leaving_alpha = i, ratio, alpha
         if leaving < 0:
             return STALLED
-        _pivot(rows, entering, leaving, excess / leaving_alpha, basis, edges, vertex)
+        _pivot(rows, entering, leaving, basis, edges)
     return STALLED
-
-
-@compiled_part
-def refresh(basis: Integers, edges: Floats, vertex: Floats) -> bool:
-    """Recompute the vertex from its tight rows; False while an artificial row is tight."""
-    d = vertex.shape[0]
-    real = True
-    for c in range(d):
-        vertex[c] = 0.0
-    for i in range(d):
-        side = 1.0
-        if basis[i] < 0:
-            side = FAR
-            real = False
-        for c in range(d):
-            vertex[c] += side * edges[i, c]
-    return real

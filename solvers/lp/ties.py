@@ -11,6 +11,8 @@ error). Whatever else comes is left to rationals.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -25,8 +27,33 @@ INTEGRAL = 1
 CENTRAL = 2
 """Flag: the row's last coefficient is exactly zero."""
 
-_SUPPORT = 1e-9
 _ROOM = 2.0**61
+
+
+class TieSpace(NamedTuple):
+    """Scratch arrays for one tie, sized for C coordinates."""
+
+    integers: Integers  # (C, C + 1)
+    columns: Floats  # (C, C)
+    inverse: Floats  # (C, C)
+    gram: Floats  # (C, 2 C)
+    target: Floats  # (C,)
+    errors: Floats  # (C,)
+    lam: Floats  # (C,)
+
+
+def tie_space(coordinates: int) -> TieSpace:
+    """Allocate the scratch arrays."""
+    c = coordinates
+    return TieSpace(
+        np.empty((c, c + 1), np.int64),
+        np.empty((c, c)),
+        np.empty((c, c)),
+        np.empty((c, 2 * c)),
+        np.empty(c),
+        np.empty(c),
+        np.empty(c),
+    )
 
 
 @compiled_part
@@ -70,12 +97,11 @@ def _eliminate(matrix: Integers, unknowns: int) -> bool:
 
 
 @compiled_part
-def _integers_combine(rows: Floats, unit: float, k: int, support: Integers, count: int) -> bool:
+def _integers_combine(rows: Floats, unit: float, k: int, support: Integers, count: int, matrix: Integers) -> bool:
     """Whether row `k` is exactly a combination, with positive multipliers, of at least two support rows."""
     size = rows.shape[0]
     if count < 2 or count > size:
         return False
-    matrix = np.empty((size, count + 1), np.int64)
     for c in range(size):
         for i in range(count):
             matrix[c, i] = np.int64(rows[c, support[i]] * unit)
@@ -89,76 +115,95 @@ def _integers_combine(rows: Floats, unit: float, k: int, support: Integers, coun
 
 
 @compiled_part
-def _left_inverse(columns: Floats, out: Floats) -> bool:
-    """Approximate left inverse (p, C) of independent columns (C, p), by the normal equations."""
-    p = columns.shape[1]
-    gram = np.empty((p, 2 * p))
+def _left_inverse(p: int, s: TieSpace) -> bool:
+    """Approximate left inverse (p, C) of the first p of the independent columns, by the normal equations."""
+    size = s.columns.shape[0]
+    gram = s.gram
     for i in range(p):
         for j in range(p):
-            gram[i, j] = np.sum(columns[:, i] * columns[:, j])
+            total = 0.0
+            for c in range(size):
+                total += s.columns[c, i] * s.columns[c, j]
+            gram[i, j] = total
             gram[i, p + j] = 1.0 if i == j else 0.0
     for i in range(p):
         chosen = i
         for r in range(i + 1, p):
             if abs(gram[r, i]) > abs(gram[chosen, i]):
                 chosen = r
-        if gram[chosen, i] == 0.0:
+        pivot = gram[chosen, i]
+        if pivot == 0.0:
             return False
         for c in range(2 * p):
             held = gram[i, c]
-            gram[i, c] = gram[chosen, c]
-            gram[chosen, c] = held
-        pivot = gram[i, i]
-        for c in range(2 * p):
-            gram[i, c] /= pivot
+            gram[i, c] = gram[chosen, c] / pivot
+            if chosen != i:
+                gram[chosen, c] = held
         for r in range(p):
             if r != i:
                 factor = gram[r, i]
                 for c in range(2 * p):
                     gram[r, c] -= factor * gram[i, c]
     for i in range(p):
-        for c in range(columns.shape[0]):
-            out[i, c] = np.sum(gram[i, p:] * columns[c, :])
+        for c in range(size):
+            total = 0.0
+            for j in range(p):
+                total += gram[i, p + j] * s.columns[c, j]
+            s.inverse[i, c] = total
     return True
 
 
 @compiled_part
-def _surely_positive(columns: Floats, errors: Floats, target: Floats, target_error: float) -> bool:
-    """Whether the true target is a combination of the true columns with positive multipliers.
+def _surely_positive(p: int, target_error: float, s: TieSpace) -> bool:
+    """Whether the true target is a combination of p true columns with positive multipliers.
 
-    The true columns differ from `columns` (C, p) by at most `errors` (p,) in every entry,
-    the true target by at most `target_error`; that the target is in their span, if they are
-    independent, is for the caller to know. Source: the usual bound for a linear system
-    with an approximate (left) inverse L: with ``q = |L H - 1| < 1`` the columns are
-    independent, and the multipliers err by at most ``|L| |residual| / (1 - q)``.
+    The true columns differ from `s.columns` (C, p) by at most `s.errors` (p,) in every entry,
+    the true target from `s.target` by at most `target_error`; that the target is in their
+    span, if they are independent, is for the caller to know. Source: the usual bound for a
+    linear system with an approximate (left) inverse L: with ``q = |L H - 1| < 1`` the columns
+    are independent, and the multipliers err by at most ``|L| |residual| / (1 - q)``.
     """
-    size, p = columns.shape
-    inverse = np.empty((p, size))
-    if not _left_inverse(columns, inverse):
+    if not _left_inverse(p, s):
         return False
-    lam = np.empty(p)
+    size = s.columns.shape[0]
+    unit = 1e-15 * (size + 2)
     deviation = 0.0
     norm = 0.0
+    spread = target_error
     for i in range(p):
-        lam[i] = np.sum(inverse[i] * target)
-        row_norm = np.sum(np.abs(inverse[i]))
+        row_norm = 0.0
+        s.lam[i] = 0.0
+        for c in range(size):
+            row_norm += abs(s.inverse[i, c])
+            s.lam[i] += s.inverse[i, c] * s.target[c]
+        spread += abs(s.lam[i]) * s.errors[i]
         row_deviation = 0.0
         for j in range(p):
-            product = np.sum(inverse[i] * columns[:, j]) - (1.0 if i == j else 0.0)
-            room = np.sum(np.abs(inverse[i] * columns[:, j])) + 1.0
-            row_deviation += abs(product) + 1e-15 * (size + 2) * room + row_norm * errors[j]
+            product = -1.0 if i == j else 0.0
+            room = 1.0
+            for c in range(size):
+                term = s.inverse[i, c] * s.columns[c, j]
+                product += term
+                room += abs(term)
+            row_deviation += abs(product) + unit * room + row_norm * s.errors[j]
         deviation = max(deviation, row_deviation)
         norm = max(norm, row_norm)
     if not deviation < 0.5:
         return False
     residual = 0.0
-    spread = target_error + np.sum(np.abs(lam) * errors)
     for c in range(size):
-        left = target[c] - np.sum(lam * columns[c])
-        room = abs(target[c]) + np.sum(np.abs(lam * columns[c]))
-        residual = max(residual, abs(left) + 1e-15 * (p + 2) * room + spread)
+        left = s.target[c]
+        room = abs(left)
+        for i in range(p):
+            term = s.lam[i] * s.columns[c, i]
+            left -= term
+            room += abs(term)
+        residual = max(residual, abs(left) + unit * room + spread)
     bound = 1.001 * norm * residual / (1.0 - deviation)
-    return bool(np.min(lam) > bound)
+    for i in range(p):
+        if not s.lam[i] > bound:
+            return False
+    return True
 
 
 @compiled_part
@@ -177,7 +222,7 @@ def _spans(rows: Floats, spans: Integers, flags: Integers, k: int, support: Inte
 @compiled_part
 def tie_is_redundant(
     rows: Floats, slack: Floats, flags: Integers, spans: Integers, unit: float, radius: Floats,
-    value: Floats, k: int, support: Integers, count: int,
+    value: Floats, k: int, support: Integers, count: int, s: TieSpace,
 ) -> bool:  # fmt: skip
     """Whether row `k` is exactly a positive combination of two or more of the support rows.
 
@@ -196,22 +241,20 @@ def tie_is_redundant(
         Row values at the witness, the natural unit of each row.
     k, support, count
         The row, and the first `count` entries of `support`: the rows that the simplex combined it from.
+    s
+        Scratch.
     """
-    size = rows.shape[0]
     integral = flags[k] & INTEGRAL != 0
     for i in range(count):
         integral &= flags[support[i]] & INTEGRAL != 0
-    if integral and _integers_combine(rows, unit, k, support, count):
+    if integral and _integers_combine(rows, unit, k, support, count, s.integers):
         return True
     if not _spans(rows, spans, flags, k, support, count):
         return False
-    columns = np.empty((size, count))
-    errors = np.empty(count)
-    target = np.empty(size)
-    for c in range(size):
-        target[c] = rows[c, k] * radius[c] / value[k]
+    for c in range(rows.shape[0]):
+        s.target[c] = rows[c, k] * radius[c] / value[k]
         for i in range(count):
-            columns[c, i] = rows[c, support[i]] * radius[c] / value[support[i]]
+            s.columns[c, i] = rows[c, support[i]] * radius[c] / value[support[i]]
     for i in range(count):
-        errors[i] = 2.0 * slack[support[i]] / value[support[i]]
-    return _surely_positive(columns, errors, target, 2.0 * slack[k] / value[k])
+        s.errors[i] = 2.0 * slack[support[i]] / value[support[i]]
+    return _surely_positive(count, 2.0 * slack[k] / value[k], s)

@@ -146,8 +146,8 @@ def assert_same_affine_regions(partition: Any, expected: OraclePartition) -> Non
 
 
 def assert_same_regions(partition: Any, expected: OraclePartition) -> None:
-    """Regions have as many facets as the oracle's, and are bounded iff those are (60 of them are asked)."""
-    for index in range(0, len(partition), 1 + len(partition) // 60):
+    """Regions have as many facets as the oracle's, and are bounded iff those are (30 of them are asked)."""
+    for index in range(0, len(partition), 1 + len(partition) // 30):
         region = partition[index]
         code = tuple(region.code.tolist())
         assert len(region.hrep.h) == expected.facet_counts[code]

@@ -37,6 +37,12 @@ def part(request: pytest.FixtureRequest) -> ps.Partition:
     return ps.enumerate_regions(net, where.domain)
 
 
+@pytest.fixture(scope="module")
+def regions(part: ps.Partition) -> list[ps.Region]:
+    """All regions, kept, so that their facets are worked out once."""
+    return list(part)
+
+
 def units_of(facet: Any) -> set[int]:
     """Units whose knots lie on a facet."""
     return {source.index for source in facet.sources if source.kind == "unit"}
@@ -46,10 +52,12 @@ def interior_facets(region: ps.Region) -> list[Any]:
     return [facet for facet in region.facets if facet.across is not None]
 
 
-def test_each_facet_is_shared_by_exactly_two_regions_or_lies_on_the_boundary(part: ps.Partition) -> None:
+def test_each_facet_is_shared_by_exactly_two_regions_or_lies_on_the_boundary(
+    part: ps.Partition, regions: list[ps.Region]
+) -> None:
     codes, edges = code_set(part), edge_set(part)
     shared = 0
-    for region in part:
+    for region in regions:
         code = tuple(region.code.tolist())
         across = [tuple(facet.across.tolist()) for facet in interior_facets(region)]
         assert len(set(across)) == len(across) == len(region.neighbours)
@@ -63,13 +71,13 @@ def test_each_facet_is_shared_by_exactly_two_regions_or_lies_on_the_boundary(par
     assert shared == 2 * part.n_adjacencies
 
 
-def test_neighbours_agree_on_their_facet(part: ps.Partition) -> None:
-    for i, region in enumerate(part):
+def test_neighbours_agree_on_their_facet(part: ps.Partition, regions: list[ps.Region]) -> None:
+    for i, region in enumerate(regions):
         for facet in interior_facets(region):
             j = part.index_of(facet.across)
             if j < i:
                 continue
-            back = [f for f in part[j].facets if f.across is not None and part.index_of(f.across) == i]
+            back = [f for f in regions[j].facets if f.across is not None and part.index_of(f.across) == i]
             assert len(back) == 1
             np.testing.assert_allclose(facet.normal, -back[0].normal, atol=1e-9)
             assert facet.offset == pytest.approx(-back[0].offset, rel=1e-9, abs=1e-9)
@@ -78,8 +86,8 @@ def test_neighbours_agree_on_their_facet(part: ps.Partition) -> None:
             assert flipped <= units_of(facet) | units_of(back[0])
 
 
-def test_h_representations_are_the_facets_with_unit_rows(part: ps.Partition) -> None:
-    for region in part:
+def test_h_representations_are_the_facets_with_unit_rows(regions: list[ps.Region]) -> None:
+    for region in regions:
         rows, offsets = region.hrep
         assert len(rows) == len(region.facets)
         np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1.0, rtol=1e-12)
@@ -94,18 +102,20 @@ def test_h_representations_are_the_facets_with_unit_rows(part: ps.Partition) -> 
         assert (rows @ region.witness <= offsets).all()
 
 
-def test_the_map_is_continuous_and_changes_by_rank_one_across_a_facet(part: ps.Partition) -> None:
-    for i, region in enumerate(part):
+def test_the_map_is_continuous_and_changes_by_rank_one_across_a_facet(
+    part: ps.Partition, regions: list[ps.Region]
+) -> None:
+    for i, region in enumerate(regions):
         for facet in interior_facets(region):
-            other = part[part.index_of(facet.across)]
+            other = regions[part.index_of(facet.across)]
             here, there = region.A @ facet.point + region.b, other.A @ facet.point + other.b
             np.testing.assert_allclose(here, there, atol=1e-9 * (1.0 + np.abs(here).max()), err_msg=str(i))
             jump = np.linalg.svd(other.A - region.A, compute_uv=False)
             assert (jump[1:] <= 1e-9 * (1.0 + np.abs(region.A).max())).all()
 
 
-def test_the_network_is_its_affine_map_on_every_region(part: ps.Partition) -> None:
-    for region in part:
+def test_the_network_is_its_affine_map_on_every_region(part: ps.Partition, regions: list[ps.Region]) -> None:
+    for region in regions:
         np.testing.assert_allclose(
             part.net(region.witness), region.A @ region.witness + region.b, rtol=1e-9, atol=1e-9
         )
@@ -148,9 +158,9 @@ def test_points_outside_the_domain_are_located_nowhere(part: ps.Partition) -> No
         assert part.locate(high + 1.0) == -1
 
 
-def test_volumes_sum_to_the_domains(part: ps.Partition) -> None:
+def test_volumes_sum_to_the_domains(part: ps.Partition, regions: list[ps.Region]) -> None:
     if part.domain.bounded:
-        total = sum(region.volume() for region in part)
+        total = sum(region.volume() for region in regions)
         whole = ps.enumerate_regions(
             ps.Network.from_layers([np.zeros((1, part.net.latent_dim))], [np.zeros(1)]), part.domain
         )
@@ -159,12 +169,12 @@ def test_volumes_sum_to_the_domains(part: ps.Partition) -> None:
         if isinstance(part.domain, ps.Box):
             assert total == pytest.approx(2.0**part.net.latent_dim, rel=1e-9)
     else:
-        volumes = np.array([region.volume() for region in part])
-        assert (np.isinf(volumes) == [not region.bounded for region in part]).all()
+        volumes = np.array([region.volume() for region in regions])
+        assert (np.isinf(volumes) == [not region.bounded for region in regions]).all()
 
 
-def test_vertices_are_corners_of_their_region(part: ps.Partition) -> None:
-    for region in list(part)[:40]:
+def test_vertices_are_corners_of_their_region(part: ps.Partition, regions: list[ps.Region]) -> None:
+    for region in regions[:40]:
         rows, offsets = region.hrep
         for vertex in region.vertices():
             room = offsets - rows @ vertex

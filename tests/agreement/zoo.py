@@ -49,7 +49,7 @@ def related_units(relation: str, dimension: int, seed: int) -> Weights:
 
 def lattice(dimension: int) -> Weights:
     """Axis-parallel and diagonal planes through the points of a lattice: many meet in every point."""
-    levels = [-0.5, 0.0, 0.5]
+    levels = [-0.5, 0.0, 0.5] if dimension < 3 else [0.0, 0.5]
     normals = [normal for normal in product((-1, 0, 1), repeat=dimension) if _leading_sign(normal) > 0]
     pairs = [(normal, level) for normal in normals for level in levels]
     return single_layer([list(normal) for normal, _ in pairs], [-level for _, level in pairs])
