@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polyspline.cpa.tables import Tables
-from solvers.compiled import compiled_part
+from solvers.compiled import compiled_part, smaller
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -228,7 +228,9 @@ def build_rows(t: Tables, refined: bool, s: RowSpace) -> tuple[int, bool]:
     span = n_inputs
     for layer in range(t.n_in.shape[0]):
         _affine(t, layer, s)
-        behind = min(span, _active(t, layer, s))
+        behind = _active(t, layer, s)
+        if span < behind:
+            behind = span
         if refined:
             _errors(t, layer, s)
         first = t.neuron_start[layer]

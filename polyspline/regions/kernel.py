@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from polyspline.cpa.rows import RowSpace, build_rows, row_space
 from polyspline.cpa.tables import Tables
-from solvers.compiled import compiled, compiled_part
+from solvers.compiled import NOTHING, compiled, compiled_part, larger, smaller
 from solvers.lp.redundancy import (
     DECIDED,
     FACET,
@@ -106,7 +106,7 @@ def cross(t: Tables, layout: Layout, knot: int, code: Integers, packed: Words) -
 def _enter(t: Tables, s: RowSpace, n: int, entry: int, work: Workspace) -> int:
     """Step from a point on the entry facet into the region: `work.point`; the row of the entry or -1."""
     size = t.size
-    known = -1
+    known = NOTHING
     for j in range(n):
         if s.knot[j] == entry:
             known = j
@@ -120,21 +120,21 @@ def _enter(t: Tables, s: RowSpace, n: int, entry: int, work: Workspace) -> int:
         direction[c] = s.rows[c, known]
     row_values(s.rows, n, work.point, work.value)
     row_values(s.rows, n, direction, work.rate)
-    work.value[known] = max(work.value[known], 0.0)
+    work.value[known] = larger(work.value[known], 0.0)
     nearest = 0.0
     farthest = np.inf
     for j in range(n):
         if work.rate[j] < 0.0:
-            farthest = min(farthest, work.value[j] / -work.rate[j])
+            farthest = smaller(farthest, work.value[j] / -work.rate[j])
         elif work.value[j] < 0.0:
-            nearest = max(nearest, work.value[j] / -work.rate[j])
+            nearest = larger(nearest, work.value[j] / -work.rate[j])
     if not nearest < farthest:
         return -1
     step = 0.5 * (nearest + farthest)
     if farthest == np.inf:
         length = 0.0
         for c in range(size):
-            length = max(length, abs(direction[c]))
+            length = larger(length, abs(direction[c]))
         step = nearest + 1.0 / length
     for c in range(size):
         work.crossing[known, c] = work.point[c]
@@ -149,7 +149,7 @@ def lift(t: Tables, z: Floats, out: Floats) -> None:
     largest = 1.0 if t.size > n_inputs else 0.0
     for c in range(n_inputs):
         out[c] = z[c]
-        largest = max(largest, abs(z[c]))
+        largest = larger(largest, abs(z[c]))
     if t.size > n_inputs:
         out[n_inputs] = 1.0
     if not t.bounded and largest > 0.0:
@@ -176,10 +176,10 @@ def _witness_holds(t: Tables, s: RowSpace, n: int, z: Floats, work: Workspace) -
     for c in range(n_inputs):
         work.point[c] = z[c]
         if not t.bounded:
-            scale = max(scale, abs(z[c]))
+            scale = larger(scale, abs(z[c]))
     if t.size > n_inputs:
         work.point[n_inputs] = 1.0
-    return strictly_inside(s.rows, s.slack, n, work.point, scale, -1, work.value)
+    return strictly_inside(s.rows, s.slack, n, work.point, scale, NOTHING, work.value)
 
 
 @compiled_part
@@ -192,7 +192,7 @@ def decide_region(t: Tables, point: Floats, entry: int, refined: bool, scr: Scra
     work = scr.work
     n, dead = build_rows(t, refined, s)
     lift(t, point, work.point)
-    known = -1
+    known = NOTHING
     if entry >= 0:
         known = _enter(t, s, n, entry, work)
         if known < 0:

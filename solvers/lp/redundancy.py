@@ -28,7 +28,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from solvers.compiled import compiled, compiled_part
+from solvers.compiled import NOTHING, compiled, compiled_part, larger
 from solvers.lp import simplex
 from solvers.lp.ties import TieSpace, tie_is_redundant, tie_space
 
@@ -47,9 +47,9 @@ _SEPARATION = 1e-7
 _TIE = 1e-8
 _SUPPORT = 1e-9
 _ROOMY = 1e4
-_WARM = 0
-_CUT = 1
-_FRESH = 2
+_WARM = np.int64(0)
+_CUT = np.int64(1)
+_FRESH = np.int64(2)
 _LONG = 100.0
 _FRAMES = 4
 _SAFETY = 1.0 + 1e-13
@@ -157,7 +157,7 @@ def _size(x: Floats, bounded: bool) -> float:
         return 1.0
     most = 0.0
     for c in range(x.shape[0]):
-        most = max(most, abs(x[c]))
+        most = larger(most, abs(x[c]))
     return most
 
 
@@ -334,7 +334,7 @@ def _stretch_frame(w: Workspace) -> None:
                 total += 1.0  # the section reaches to about one along every axis of the old frame
             for m in range(j):
                 total -= w.spread[i, m] * w.spread[j, m]
-            w.spread[i, j] = np.sqrt(max(total, 1e-6)) if i == j else total / w.spread[j, j]
+            w.spread[i, j] = np.sqrt(larger(total, 1e-6)) if i == j else total / w.spread[j, j]
     # Column i of the factor has entries from row i on, so the axes may be replaced from the first on.
     for i in range(d):
         for c in range(size):
@@ -481,9 +481,9 @@ def _bounding_box(system: System, n: int, count: int, scale: float, w: Workspace
             w.aim[axis] = residual
         else:
             w.low[axis] = -value
-            w.aim[axis] = max(residual, w.aim[axis])
-        most = max(most, value)
-        spill = max(spill, residual)
+            w.aim[axis] = larger(residual, w.aim[axis])
+        most = larger(most, value)
+        spill = larger(spill, residual)
     most = most / (1.0 - spill) * _SAFETY
     for c in range(d):
         w.low[c] -= spill * most
@@ -502,7 +502,7 @@ def _discard_by_box(n: int, slack: Floats, scale: float, w: Workspace) -> int:
         high = w.high[c]
         row = w.polar[c]
         for j in range(n):
-            w.rate[j] += max(row[j] * low, row[j] * high)
+            w.rate[j] += larger(row[j] * low, row[j] * high)
     left = 0
     for j in range(n):
         if w.state[j] == UNDECIDED:
@@ -516,7 +516,7 @@ def _discard_by_box(n: int, slack: Floats, scale: float, w: Workspace) -> int:
 @compiled_part
 def _touches_only(system: System, k: int, w: Workspace) -> bool:
     """Whether row `k`, met exactly at the optimum, is proven to be no facet."""
-    count = 0
+    count = np.int64(0)
     for i in range(w.basis.shape[0]):
         if w.basis[i] >= 0 and w.lam[i] > _SUPPORT:
             w.support[count] = w.found[w.basis[i]]
@@ -565,11 +565,13 @@ def _test_row(
 def _reach_of_frame(w: Workspace, most: float) -> float:
     """Sup norm of the cross-section's points, given ``max|u|``."""
     d, size = w.frame.shape
-    reach = _size(w.point, False)
+    reach = 0.0
+    for c in range(size):
+        reach = larger(reach, abs(w.point[c]))
     for i in range(d):
         longest = 0.0
         for c in range(size):
-            longest = max(longest, abs(w.frame[i, c]))
+            longest = larger(longest, abs(w.frame[i, c]))
         reach += longest * most
     return reach
 
@@ -596,7 +598,7 @@ def decide_rows(system: System, n: int, known: int, w: Workspace) -> int:
         DECIDED, INTERIOR_UNPROVEN (nothing was done) or ROWS_UNDECIDED.
     """
     bounded = system.bounded
-    if not strictly_inside(system.rows, system.slack, n, w.point, _size(w.point, bounded), -1, w.value):
+    if not strictly_inside(system.rows, system.slack, n, w.point, _size(w.point, bounded), NOTHING, w.value):
         return INTERIOR_UNPROVEN
     for j in range(n):
         w.state[j] = UNDECIDED
@@ -605,10 +607,10 @@ def decide_rows(system: System, n: int, known: int, w: Workspace) -> int:
     _set_frame(system.rows, n, bounded, w.frame, w.direction)
     for attempt in range(_FRAMES):
         _sweep(system, n, w)
-        if not strictly_inside(system.rows, system.slack, n, w.point, _size(w.point, bounded), -1, w.value):
+        if not strictly_inside(system.rows, system.slack, n, w.point, _size(w.point, bounded), NOTHING, w.value):
             return INTERIOR_UNPROVEN
         _polarise(system.rows, n, w)
-        count = 0
+        count = np.int64(0)
         for j in range(n):
             if w.state[j] == FACET:
                 count = _add_facet(j, count, w)

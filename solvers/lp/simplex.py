@@ -19,7 +19,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from solvers.compiled import compiled_part
+from solvers.compiled import NOTHING, compiled_part, larger
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -27,7 +27,8 @@ Integers = NDArray[np.int64]
 OPTIMAL = 0
 STALLED = 1
 
-_NONE = -(2**40)
+_NONE = np.int64(-(2**40))
+# Typed constants: numba would compile a function once more for each literal.
 _TOLERANCE = 1e-11
 _VIOLATED = 1e-10
 _BLAND_AFTER = 40
@@ -136,10 +137,10 @@ def _blocking(
         if far:
             for c in range(d):
                 value_far -= rows[f, c] * ray[c]
-            value_far = max(0.0, value_far / rate)
+            value_far = larger(0.0, value_far / rate)
             if value_far < _TOLERANCE:
                 value_far = 0.0
-        step = max(0.0, 1.0 - value) / rate
+        step = larger(0.0, 1.0 - value) / rate
         if value_far < best_far or (
             value_far == best_far and (step < best_step or (step == best_step and rate > best_rate))
         ):
@@ -150,7 +151,7 @@ def _blocking(
         rate = -edges[leaving, c]
         name = -1 - 2 * c if rate > 0.0 else -2 - 2 * c
         if abs(rate) > _TOLERANCE and not _is_tight(basis, name):
-            value_far = max(0.0, 1.0 - (ray[c] if rate > 0.0 else -ray[c])) / abs(rate)
+            value_far = larger(0.0, 1.0 - (ray[c] if rate > 0.0 else -ray[c])) / abs(rate)
             if value_far < best_far:
                 best, best_far = name, value_far
     return best
@@ -169,7 +170,7 @@ def primal(
     for turn in range(_GIVE_UP_AFTER):
         multipliers(objective, edges, lam)
         bland = turn >= _BLAND_AFTER
-        leaving = -1
+        leaving = NOTHING
         worst = -_TOLERANCE
         for i in range(d):
             if lam[i] < worst and not (bland and leaving >= 0 and basis[i] > basis[leaving]):
@@ -229,11 +230,11 @@ def dual(
     multipliers(objective, edges, lam)
     largest = 0.0
     for i in range(d):
-        largest = max(largest, abs(lam[i]))
+        largest = larger(largest, abs(lam[i]))
     for c in range(d):
         turned[c] = objective[c]
         for i in range(d):
-            share = max(0.0, -lam[i]) + largest * 1e-4 * (1.0 + 0.37 * ((i * 7) % 5))
+            share = larger(0.0, -lam[i]) + largest * 1e-4 * (1.0 + 0.37 * ((i * 7) % 5))
             turned[c] += share * _row_entry(rows, basis[i], c)
     for _ in range(_GIVE_UP_AFTER):
         far = refresh(basis, edges, vertex, ray)
@@ -241,7 +242,7 @@ def dual(
         if entering == _NONE:
             return OPTIMAL
         multipliers(turned, edges, lam)
-        leaving = -1
+        leaving = NOTHING
         best = np.inf
         leaving_alpha = 0.0
         for i in range(d):
@@ -249,7 +250,7 @@ def dual(
             for c in range(d):
                 alpha += edges[i, c] * _row_entry(rows, entering, c)
             if alpha > _TOLERANCE:
-                ratio = max(0.0, lam[i]) / alpha
+                ratio = larger(0.0, lam[i]) / alpha
                 if ratio < best or (ratio == best and alpha > leaving_alpha):
                     leaving, best, leaving_alpha = i, ratio, alpha
         if leaving < 0:

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from solvers.compiled import compiled_part
+from solvers.compiled import compiled_part, larger, smaller
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -186,8 +186,8 @@ def _surely_positive(p: int, target_error: float, s: TieSpace) -> bool:
                 product += term
                 room += abs(term)
             row_deviation += abs(product) + unit * room + row_norm * s.errors[j]
-        deviation = max(deviation, row_deviation)
-        norm = max(norm, row_norm)
+        deviation = larger(deviation, row_deviation)
+        norm = larger(norm, row_norm)
     if not deviation < 0.5:
         return False
     residual = 0.0
@@ -198,7 +198,7 @@ def _surely_positive(p: int, target_error: float, s: TieSpace) -> bool:
             term = s.lam[i] * s.columns[c, i]
             left -= term
             room += abs(term)
-        residual = max(residual, abs(left) + unit * room + spread)
+        residual = larger(residual, abs(left) + unit * room + spread)
     bound = 1.001 * norm * residual / (1.0 - deviation)
     for i in range(p):
         if not s.lam[i] > bound:
@@ -213,10 +213,11 @@ def _spans(rows: Floats, spans: Integers, flags: Integers, k: int, support: Inte
     dimension = spans[k]
     for i in range(count):
         central &= flags[support[i]] & CENTRAL != 0
-        dimension = max(dimension, spans[support[i]])
+        if spans[support[i]] > dimension:
+            dimension = spans[support[i]]
     if not central:
         dimension += 1
-    return count >= 2 and count == min(dimension, rows.shape[0])
+    return count >= 2 and (count == dimension or count == rows.shape[0])
 
 
 @compiled_part
