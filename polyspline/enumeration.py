@@ -117,7 +117,9 @@ def _start_point(net: Network, domain: Domain, start: ArrayLike | None) -> NDArr
         return domain.default_start()
     point = as_float_array(start, "start", 1)
     if len(point) != net.latent_dim:
-        raise ShapeError(f"start has {len(point)} coordinates; the network's latent dimension is {net.latent_dim}.")
+        raise ShapeError(
+            f"start has {len(point)} coordinates; the network's latent dimension is {net.latent_dim}."
+        )
     if not domain.contains(point):
         raise StartError(f"start {point.tolist()} lies outside the domain; choose a point of the domain.")
     return point

@@ -15,10 +15,18 @@ from numba.core.compiler import Compiler
 from numba.core.compiler_machinery import LoweringPass, register_pass
 from numba.core.typed_passes import NativeLowering
 
-NOTHING = np.int64(-1)
-"""No index. Typed, for numba would compile a function once more for a literal argument."""
-
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+def typed(number: int) -> int:
+    """Give an integer constant its machine type: numba compiles a function anew for every literal."""
+    return cast(int, np.int64(number))
+
+
+NOTHING = typed(-1)
+"""No index."""
+
+ZERO = typed(0)
 
 
 _OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": {"contract"}}
@@ -46,7 +54,8 @@ class _NoEntry(LoweringPass):
 
     def run_pass(self, state: Any) -> bool:
         # Any builtin will do, but numba files the part under it: one of its own for each.
-        entry = [].append
+        nothing: list[Any] = []
+        entry = nothing.append
         state.targetctx.insert_user_function(entry, state["cr"].fndesc, [state.library])
         state["cr"] = state["cr"]._replace(cfunc=entry)
         return True

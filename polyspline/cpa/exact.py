@@ -121,5 +121,5 @@ def primitive(row: list[int] | Row) -> Row:
 
 @lru_cache(maxsize=8)
 def exact_network(layers: tuple[Layer, ...]) -> ExactNetwork:
-    """Exact network of some layers; the last few are kept, for turning the weights into integers takes a while."""
+    """Exact network of some layers; the last few are kept, for the integers take a while to make."""
     return ExactNetwork(layers)

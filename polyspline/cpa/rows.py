@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polyspline.cpa.tables import Tables
-from solvers.compiled import compiled_part, smaller
+from solvers.compiled import compiled_part
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -151,7 +151,7 @@ def _activate(t: Tables, layer: int, refined: bool, s: RowSpace) -> None:
 
 @compiled_part
 def _active(t: Tables, layer: int, s: RowSpace) -> int:
-    """Number of neurons that pass their input on: all that is behind depends on z through them alone."""
+    """Count the neurons that pass their input on: what is behind depends on z through them alone."""
     first = t.neuron_start[layer]
     count = 0
     for i in range(t.n_out[layer]):
@@ -174,7 +174,9 @@ def _is_constant(t: Tables, i: int, n_inputs: int, s: RowSpace) -> bool:
 
 
 @compiled_part
-def _write_row(t: Tables, i: int, knot: int, value: float, sign: float, span: int, refined: bool, n: int, s: RowSpace) -> int:
+def _write_row(
+    t: Tables, i: int, knot: int, value: float, sign: float, span: int, refined: bool, n: int, s: RowSpace
+) -> int:
     """Append the row ``sign * (v_i - value) >= 0``; the new count."""
     if t.knot_drop[knot] != 0:
         return n
@@ -243,7 +245,9 @@ def build_rows(t: Tables, refined: bool, s: RowSpace) -> tuple[int, bool]:
             constant = refined and _is_constant(t, i, n_inputs, s)
             own = behind if t.slopes[first + i, piece] != 0.0 else span
             if piece > 0 and not constant:
-                n = _write_row(t, i, start + piece - 1, t.knots[first + i, piece - 1], 1.0, own, refined, n, s)
+                n = _write_row(
+                    t, i, start + piece - 1, t.knots[first + i, piece - 1], 1.0, own, refined, n, s
+                )
             if piece < t.n_pieces[first + i] - 1:
                 value = t.knots[first + i, piece]
                 if not constant:

@@ -8,7 +8,7 @@ most two rows, one for the knot below its piece and one for the knot above.
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,7 +39,7 @@ class Tables(NamedTuple):
     layer_exact: Integers  # (L,) 1: the forward product of this layer is never rounded
     knot_start: Integers  # (N + 1,)
     knot_unit: Integers  # (K,)
-    knot_drop: Integers  # (K,) 1: never a row of its own (a twin of a lower knot, constant, or on the boundary)
+    knot_drop: Integers  # (K,) 1: no row of its own (twin of a lower knot, constant, on the boundary)
     twin_start: Integers  # (K + 1,) into twins
     twins: Integers  # knots on one hyperplane with this one whatever the code, itself included
     knot_slack: Floats  # (K,) a priori error of the knot's row at any point of the domain
@@ -76,10 +76,12 @@ def _hyperplane(row: list[int]) -> tuple[int, ...]:
 
 
 def _knot_rows(layer: Layer, neuron: int) -> list[list[int]]:
-    """Exact rows ``(w, b - knot)`` of a neuron's knots over the layer's inputs, as coprime integers."""
+    """Exact rows ``(w, b - knot)`` of a neuron's knots over the layer's inputs, coprime integers."""
     bias = as_fraction(float(layer.bias[neuron]))
     head = [as_fraction(float(w)) for w in layer.weight[neuron]]
-    integers, _ = scaled_integer_rows([[*head, bias - as_fraction(knot)] for knot in layer.units[neuron].knots])
+    integers, _ = scaled_integer_rows(
+        [[*head, bias - as_fraction(knot)] for knot in layer.units[neuron].knots]
+    )
     return [[entry // (math.gcd(*row) or 1) for entry in row] for row in integers]
 
 
@@ -194,7 +196,7 @@ def make_tables(
     )
 
 
-def _neuron_arrays(layers: tuple[Layer, ...]) -> dict[str, NDArray[np.float64] | NDArray[np.int64]]:
+def _neuron_arrays(layers: tuple[Layer, ...]) -> dict[str, Any]:
     """Lay the layers' own numbers out flat."""
     neurons = [unit for layer in layers for unit in layer.units]
     most = max((unit.n_pieces for unit in neurons), default=1)

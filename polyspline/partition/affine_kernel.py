@@ -22,8 +22,16 @@ Flags = NDArray[np.bool_]
 
 
 @compiled
-def _through_weights(t: MapTables, layer: int, value: Floats, mass: Floats, live: Flags, out: Floats,
-                     out_mass: Floats, out_live: Flags) -> None:
+def _through_weights(
+    t: MapTables,
+    layer: int,
+    value: Floats,
+    mass: Floats,
+    live: Flags,
+    out: Floats,
+    out_mass: Floats,
+    out_live: Flags,
+) -> None:
     """Multiply a vector by the weights of a layer; entries that are not live are exact zeros."""
     n_in, n_out, start = t.width[layer], t.width[layer + 1], t.column_start[layer]
     columns = t.columns
@@ -66,8 +74,9 @@ def _through_units(n: int, slopes: Floats, value: Floats, mass: Floats, live: Fl
 
 
 @compiled
-def _single(t: MapTables, unit: int, code: NDArray[np.uint64], gamma: float, work: Floats,
-            flags: Flags) -> int:
+def _single(
+    t: MapTables, unit: int, code: NDArray[np.uint64], gamma: float, work: Floats, flags: Flags
+) -> int:
     """Compare across a facet where one unit flips, by the unit's output column."""
     n_layers = len(t.neuron_start)
     layer = t.layer_of[unit]
@@ -79,8 +88,9 @@ def _single(t: MapTables, unit: int, code: NDArray[np.uint64], gamma: float, wor
     a = 0
     for deeper in range(layer + 1, n_layers):
         b = 1 - a
-        _through_weights(t, deeper, work[2 * a], work[2 * a + 1], flags[a], work[2 * b], work[2 * b + 1],
-                         flags[b])
+        _through_weights(
+            t, deeper, work[2 * a], work[2 * a + 1], flags[a], work[2 * b], work[2 * b + 1], flags[b]
+        )
         _slopes_of_layer(t, deeper, code, work[8])
         _through_units(t.width[deeper + 1], work[8], work[2 * b], work[2 * b + 1], flags[b])
         a = b
@@ -94,8 +104,15 @@ def _single(t: MapTables, unit: int, code: NDArray[np.uint64], gamma: float, wor
 
 
 @compiled
-def _several(t: MapTables, code: NDArray[np.uint64], other: NDArray[np.uint64], direction: Floats,
-             gamma: float, work: Floats, flags: Flags) -> int:
+def _several(
+    t: MapTables,
+    code: NDArray[np.uint64],
+    other: NDArray[np.uint64],
+    direction: Floats,
+    gamma: float,
+    work: Floats,
+    flags: Flags,
+) -> int:
     """Compare along a direction across a facet where several units flip."""
     n_layers = len(t.neuron_start)
     n_in = t.width[0]
@@ -110,8 +127,9 @@ def _several(t: MapTables, code: NDArray[np.uint64], other: NDArray[np.uint64], 
         n_out, start = t.width[layer + 1], t.column_start[layer]
         for side in range(2):
             x, y = 4 * side + 2 * a, 4 * side + 2 * b
-            _through_weights(t, layer, work[x], work[x + 1], flags[2 * side + a], work[y], work[y + 1],
-                             flags[2 * side + b])
+            _through_weights(
+                t, layer, work[x], work[x + 1], flags[2 * side + a], work[y], work[y + 1], flags[2 * side + b]
+            )
             _slopes_of_layer(t, layer, code if side == 0 else other, work[8 + side])
             _through_units(n_out, work[8 + side], work[y], work[y + 1], flags[2 * side + b])
         changed, after = flags[4 + a], flags[4 + b]
@@ -141,8 +159,16 @@ def _several(t: MapTables, code: NDArray[np.uint64], other: NDArray[np.uint64], 
 
 
 @compiled
-def compare_edges(t: MapTables, packed: NDArray[np.uint64], witnesses: Floats, edges: NDArray[np.int32],
-                  gamma: float, work: Floats, flags: Flags, out: NDArray[np.uint8]) -> None:
+def compare_edges(
+    t: MapTables,
+    packed: NDArray[np.uint64],
+    witnesses: Floats,
+    edges: NDArray[np.int32],
+    gamma: float,
+    work: Floats,
+    flags: Flags,
+    out: NDArray[np.uint8],
+) -> None:
     """Decide every edge as far as float64 can.
 
     Parameters

@@ -242,9 +242,7 @@ def read_finish(connection: sqlite3.Connection) -> Finish | None:
     return None if row is None else Finish(*row)
 
 
-def write_series(
-    connection: sqlite3.Connection, series: str, start: int, rows: NDArray[Any]
-) -> None:
+def write_series(connection: sqlite3.Connection, series: str, start: int, rows: NDArray[Any]) -> None:
     """Append rows to a series, from row `start` on, in chunks of at most 16 MiB."""
     step = max(1, _CHUNK_BYTES // max(1, rows.nbytes // max(1, len(rows))))
     for low in range(0, len(rows), step):
@@ -293,9 +291,7 @@ def read_series(
     return out
 
 
-def write_exact_witnesses(
-    connection: sqlite3.Connection, witnesses: dict[int, tuple[Fraction, ...]]
-) -> None:
+def write_exact_witnesses(connection: sqlite3.Connection, witnesses: dict[int, tuple[Fraction, ...]]) -> None:
     """Store exact witnesses as text, "p/q" coordinates separated by spaces."""
     connection.executemany(
         "INSERT OR REPLACE INTO exact_witnesses VALUES (?, ?)",

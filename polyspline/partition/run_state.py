@@ -152,9 +152,7 @@ def read_run(path: str | os.PathLike[str]) -> StoredRun:
         return _read_kept(connection, target, net, domain)
 
 
-def _read_kept(
-    connection: sqlite3.Connection, path: Path, net: Network, domain: Domain
-) -> StoredRun:
+def _read_kept(connection: sqlite3.Connection, path: Path, net: Network, domain: Domain) -> StoredRun:
     n_words = CodePacking(net.n_pieces).n_words
     progress = schema.read_progress(connection)
     finish = schema.read_finish(connection)

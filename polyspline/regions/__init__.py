@@ -1,1 +1,1 @@
-
+"""Single regions: the compiled kernel, exact decisions, facets, flips, and `Region` on demand."""

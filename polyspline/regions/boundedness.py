@@ -48,9 +48,7 @@ def exact_slopes(layers: Sequence[Layer], code: NDArray[Any]) -> list[list[int]]
     return rows
 
 
-def is_bounded(
-    net: Network, domain: Domain, code: NDArray[Any], facets: Sequence[FacetGeometry]
-) -> bool:
+def is_bounded(net: Network, domain: Domain, code: NDArray[Any], facets: Sequence[FacetGeometry]) -> bool:
     """Whether the region of a code is bounded.
 
     Parameters

@@ -19,8 +19,9 @@ from polyspline.cpa.bounds import ROUNDOFF
 from polyspline.cpa.exact import ExactNetwork, Row, primitive
 from polyspline.errors import InvariantError
 from solvers.integers import as_fraction, scaled_integer_rows
+from solvers.lp.cone import FACET, REDUNDANT, System, workspace
 from solvers.lp.exact import interior_point, maximise
-from solvers.lp.redundancy import FACET, INTERIOR_UNPROVEN, REDUNDANT, System, decide_rows, workspace
+from solvers.lp.redundancy import INTERIOR_UNPROVEN, decide_rows
 from solvers.lp.ties import CENTRAL, INTEGRAL
 from solvers.rational import DyadicMatrix
 from solvers.status import LPStatus
@@ -220,7 +221,9 @@ def decide_exactly(
     return ExactRegion(witness, None if is_float else inside, tuple(facets), dead, max(decisions, 1))
 
 
-def _decided_by_floats(rows: list[Row], witness: Floats | None, radius: Floats | None) -> tuple[Integers, Floats]:
+def _decided_by_floats(
+    rows: list[Row], witness: Floats | None, radius: Floats | None
+) -> tuple[Integers, Floats]:
     """State of every row as far as the kernel can tell, and points on the facets it found."""
     size = len(rows[0])
     state = np.zeros(len(rows), np.int64)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,8 @@ Floats = NDArray[np.float64]
 Integers = NDArray[Any]
 
 
-class Source(NamedTuple):
+@dataclass(frozen=True, order=True)
+class Source:
     """Where a facet comes from.
 
     Attributes

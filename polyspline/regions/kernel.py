@@ -10,17 +10,8 @@ from numpy.typing import NDArray
 from polyspline.cpa.rows import RowSpace, build_rows, row_space
 from polyspline.cpa.tables import Tables
 from solvers.compiled import NOTHING, compiled, compiled_part, larger, smaller
-from solvers.lp.redundancy import (
-    DECIDED,
-    FACET,
-    INTERIOR_UNPROVEN,
-    System,
-    Workspace,
-    decide_rows,
-    row_values,
-    strictly_inside,
-    workspace,
-)
+from solvers.lp.cone import FACET, System, Workspace, row_values, strictly_inside, workspace
+from solvers.lp.redundancy import DECIDED, INTERIOR_UNPROVEN, decide_rows
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -159,11 +150,11 @@ def lift(t: Tables, z: Floats, out: Floats) -> None:
 
 @compiled_part
 def lower(t: Tables, x: Floats, out: Floats) -> None:
-    """The point z of homogeneous coordinates."""
+    """Write the point z of homogeneous coordinates into `out`."""
     n_inputs = out.shape[0]
     scale = 1.0
     if t.size > n_inputs and not t.bounded:
-        scale = x[n_inputs]
+        scale = float(x[n_inputs])
     for c in range(n_inputs):
         out[c] = x[c] / scale
 
@@ -183,7 +174,9 @@ def _witness_holds(t: Tables, s: RowSpace, n: int, z: Floats, work: Workspace) -
 
 
 @compiled_part
-def decide_region(t: Tables, point: Floats, entry: int, refined: bool, scr: Scratch, witness: Floats) -> tuple[int, int, bool]:
+def decide_region(
+    t: Tables, point: Floats, entry: int, refined: bool, scr: Scratch, witness: Floats
+) -> tuple[int, int, bool]:
     """Decide the rows of the region of `scr.space.code`: outcome, number of rows, dead units or not.
 
     `point` is on the facet with knot `entry`, or in the interior if `entry` is -1.
@@ -267,7 +260,7 @@ def expand(
         if out.status[i] != PROVEN:
             filled = before
         neighbours.start[i + 1] = filled
-    return packed.shape[0]
+    return len(packed)
 
 
 @compiled

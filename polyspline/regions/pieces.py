@@ -108,9 +108,7 @@ def _affine_step(layer: Layer, value: Floats, error: Floats) -> tuple[Floats, Fl
     return value @ layer.weight.T + layer.bias, bound
 
 
-def _exactly(
-    layers: Sequence[Layer], weights: Sequence[DyadicMatrix], z: Floats
-) -> tuple[Pieces, Pieces]:
+def _exactly(layers: Sequence[Layer], weights: Sequence[DyadicMatrix], z: Floats) -> tuple[Pieces, Pieces]:
     """Ranges (N,) of one point in dyadic rationals alone."""
     value = DyadicMatrix.from_array(z[:, None])
     lows: list[Pieces] = []

@@ -93,9 +93,7 @@ class Expander:
         work = self._scratch()
         witnesses = np.empty_like(points)
         status = np.empty(len(packed), np.int64)
-        settle(
-            self.problem.tables, self.problem.layout, packed, points, entries, work, witnesses, status
-        )
+        settle(self.problem.tables, self.problem.layout, packed, points, entries, work, witnesses, status)
         self._spare.put(work)
         return witnesses, status
 
@@ -119,4 +117,3 @@ class Expander:
             np.array([facet.point for facet in inner]).reshape(len(inner), len(region.witness)),
         )
         return neighbours, len(inner)
-

@@ -124,7 +124,9 @@ def _told_if_slow() -> Iterator[None]:
     """Say on stderr that kernels are being compiled, if this takes long (that is, the first time)."""
     notice = threading.Timer(
         _NOTICE_AFTER,
-        lambda: print("polyspline: compiling its kernels, once; this takes about half a minute", file=sys.stderr),
+        lambda: print(
+            "polyspline: compiling its kernels, once; this takes about half a minute", file=sys.stderr
+        ),
     )
     notice.daemon = True
     notice.start()

@@ -40,13 +40,13 @@ def _slot(packed: Words, key: Words, table: Indices) -> int:
     while True:
         region = table[place]
         if region == EMPTY:
-            return np.int64(place)
+            return int(place)
         same = True
         for c in range(key.shape[0]):
             if packed[region, c] != key[c]:
                 same = False
         if same:
-            return np.int64(place)
+            return int(place)
         place = (place + np.uint64(1)) & mask
 
 
@@ -58,7 +58,9 @@ def index_codes(packed: Words, count: int, table: Indices) -> None:
 
 
 @compiled
-def merge(found: Found, first: int, count: int, neighbours: Neighbours, regions: int, edges: int, limit: int) -> tuple[int, int, int]:
+def merge(
+    found: Found, first: int, count: int, neighbours: Neighbours, regions: int, edges: int, limit: int
+) -> tuple[int, int, int]:
     """Take in the neighbours of the regions ``first .. first + count - 1``, in order.
 
     A neighbour that is new becomes the next region, unless `limit` regions are known. An edge

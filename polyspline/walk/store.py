@@ -42,7 +42,7 @@ class Store:
         self._entries: NDArray[np.int32] = np.empty(0, np.int32)
         self._edges: NDArray[np.int32] = np.empty((0, 2), np.int32)
         self._edge_sources: NDArray[np.int32] = np.empty(0, np.int32)
-        self._table: NDArray[np.int32] = np.full(4 * _FIRST_ROOM, EMPTY, np.int32)  # a power of two, at most two thirds full
+        self._table: NDArray[np.int32] = np.full(4 * _FIRST_ROOM, EMPTY, np.int32)
         self.regions = 0
         self.edges = 0
         self.expanded = 0
@@ -90,9 +90,7 @@ class Store:
     def merge(self, first: int, neighbours: Neighbours, count: int, limit: int) -> int:
         """Take in the neighbours of some regions; the first region with one left out, or -1."""
         self._make_room(int(neighbours.start[count]))
-        found = Found(
-            self._packed, self._points, self._entries, self._table, self._edges, self._edge_sources
-        )
+        found = Found(self._packed, self._points, self._entries, self._table, self._edges, self._edge_sources)
         self.regions, self.edges, cut = merge(
             found, first, count, neighbours, self.regions, self.edges, limit
         )
@@ -102,8 +100,10 @@ class Store:
         """Replace the points of some regions by their witnesses."""
         self._points[first : first + len(witnesses)] = witnesses
 
-    def pending(self, first: int, stop: int) -> tuple[NDArray[np.uint64], NDArray[np.float64], NDArray[np.int32]]:
-        """Copies of the codes, points and entries of some regions."""
+    def pending(
+        self, first: int, stop: int
+    ) -> tuple[NDArray[np.uint64], NDArray[np.float64], NDArray[np.int32]]:
+        """Copy the codes, points and entries of some regions."""
         part = slice(first, stop)
         return self._packed[part].copy(), self._points[part].copy(), self._entries[part].copy()
 
@@ -112,14 +112,16 @@ class Store:
         return self._points[first:stop].copy()
 
     def edge_rows(self, first: int, stop: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-        """Copies of some edges and of their sources."""
+        """Copy some edges and their sources."""
         return self._edges[first:stop].copy(), self._edge_sources[first:stop].copy()
 
     def edges_before(self, region: int) -> int:
         """Count the edges whose lower region is before the given one."""
         return int(np.searchsorted(self._edges[: self.edges, 0], region))
 
-    def finished(self) -> tuple[NDArray[np.uint64], NDArray[np.float64], NDArray[np.int32], NDArray[np.int32]]:
+    def finished(
+        self,
+    ) -> tuple[NDArray[np.uint64], NDArray[np.float64], NDArray[np.int32], NDArray[np.int32]]:
         """Give up the arrays, cut to size: codes, points, edges, sources. The store is empty after."""
         self._table = np.empty(0, np.int32)
         self._entries = np.empty(0, np.int32)

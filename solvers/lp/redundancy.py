@@ -23,333 +23,31 @@ Clarkson, "More output-sensitive geometric algorithms", FOCS 1994.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 from numpy.typing import NDArray
 
-from solvers.compiled import NOTHING, compiled, compiled_part, larger
+from solvers.compiled import NOTHING, ZERO, compiled, compiled_part, larger, typed
 from solvers.lp import simplex
-from solvers.lp.ties import TieSpace, tie_is_redundant, tie_space
+from solvers.lp.cone import FACET, REDUNDANT, UNDECIDED, System, Workspace, size_of, strictly_inside
+from solvers.lp.frame import polarise, reach_of_frame, set_frame, stretch_frame
+from solvers.lp.shooting import add_facet, shoot_around, sweep
+from solvers.lp.ties import tie_is_redundant
 
 Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
-
-UNDECIDED = 0
-FACET = 1
-REDUNDANT = 2
 
 DECIDED = 0
 INTERIOR_UNPROVEN = 1
 ROWS_UNDECIDED = 2
 
-_SEPARATION = 1e-7
+_SAFETY = 1.0 + 1e-13
 _TIE = 1e-8
 _SUPPORT = 1e-9
 _ROOMY = 1e4
-_WARM = np.int64(0)
-_CUT = np.int64(1)
-_FRESH = np.int64(2)
+_WARM = typed(0)
+_CUT = typed(1)
+_FRESH = typed(2)
 _LONG = 100.0
 _FRAMES = 4
-_SAFETY = 1.0 + 1e-13
-
-
-class System(NamedTuple):
-    """The inequalities of one cone."""
-
-    rows: Floats  # (C, >= n), one inequality ``rows[:, j] . x >= 0`` per column
-    slack: Floats  # (>= n,) bound on the error of the row's value at points within `radius`
-    flags: Integers  # (>= n,) INTEGRAL and CENTRAL of solvers.lp.ties
-    spans: Integers  # (>= n,) dimension of the nested subspace that the row lives in, see solvers.lp.ties
-    unit: float  # common factor that makes the INTEGRAL rows integer
-    radius: Floats  # (C,) bound on the points
-    bounded: bool  # True: x = (z, 1) with z in a bounded domain; False: a cone, radius one
-
-
-class Workspace(NamedTuple):
-    """Scratch arrays of one kernel call, sized for `n` rows, `C` coordinates and ``d = C - 1``."""
-
-    value: Floats  # (n,) row values at the witness, the unit of each row
-    rate: Floats  # (n,)
-    polar: Floats  # (d, n) rows in the frame, scaled to ``g . u <= 1``
-    found: Integers  # (n,) facets found so far
-    found_polar: Floats  # (n, d) their polar rows
-    state: Integers  # (n,)
-    crossing: Floats  # (n, C) a point on each facet, in its relative interior
-    frame: Floats  # (d, C) directions that span the cross-section
-    point: Floats  # (C,)
-    basis: Integers  # (d,)
-    edges: Floats  # (d, d)
-    vertex: Floats  # (d,)
-    ray: Floats  # (d,)
-    target: Floats  # (d,)
-    lam: Floats  # (d,)
-    low: Floats  # (d,)
-    high: Floats  # (d,)
-    aim: Floats  # (d,)
-    support: Integers  # (d,)
-    direction: Floats  # (C,)
-    turned: Floats  # (d,)
-    corners: Floats  # (2 d, d) where each side of the bounding box is met
-    spread: Floats  # (d, d)
-    ties: TieSpace
-
-
-def workspace(n: int, coordinates: int) -> Workspace:
-    """Allocate the scratch arrays for at most `n` rows."""
-    d = coordinates - 1
-    return Workspace(
-        value=np.empty(n),
-        rate=np.empty(n),
-        polar=np.empty((d, n)),
-        found=np.empty(n, np.int64),
-        found_polar=np.empty((n, d)),
-        state=np.empty(n, np.int64),
-        crossing=np.empty((n, coordinates)),
-        frame=np.empty((d, coordinates)),
-        point=np.empty(coordinates),
-        basis=np.empty(d, np.int64),
-        edges=np.empty((d, d)),
-        vertex=np.empty(d),
-        ray=np.empty(d),
-        target=np.empty(d),
-        lam=np.empty(d),
-        low=np.empty(d),
-        high=np.empty(d),
-        aim=np.empty(d),
-        support=np.empty(d, np.int64),
-        direction=np.empty(coordinates),
-        turned=np.empty(d),
-        corners=np.empty((2 * d, d)),
-        spread=np.empty((d, d)),
-        ties=tie_space(coordinates),
-    )
-
-
-@compiled_part
-def row_values(rows: Floats, n: int, x: Floats, out: Floats) -> None:
-    """Values of the first `n` rows at x (C,)."""
-    for j in range(n):
-        out[j] = x[0] * rows[0, j]
-    for c in range(1, x.shape[0]):
-        weight = x[c]
-        for j in range(n):
-            out[j] += weight * rows[c, j]
-
-
-@compiled_part
-def strictly_inside(rows: Floats, slack: Floats, n: int, x: Floats, scale: float, but: int, out: Floats) -> bool:
-    """Whether every true row is positive at x, except row `but`, which must be negative (-1: none)."""
-    row_values(rows, n, x, out)
-    if but >= 0:
-        out[but] = -out[but]
-    good = True
-    for j in range(n):
-        good &= out[j] > slack[j] * scale
-    return good
-
-
-@compiled_part
-def _size(x: Floats, bounded: bool) -> float:
-    """Norm that scales the slack: the domain's own slack is for any of its points."""
-    if bounded:
-        return 1.0
-    most = 0.0
-    for c in range(x.shape[0]):
-        most = larger(most, abs(x[c]))
-    return most
-
-
-@compiled_part
-def _set_frame(rows: Floats, n: int, bounded: bool, frame: Floats, normal: Floats) -> None:
-    """Directions spanning a bounded cross-section of the cone.
-
-    Bounded domain: the hyperplane t = 1. Else the hyperplane whose normal is the
-    mean of the unit rows, which is inside the dual cone whatever the cone is; its
-    complement is spanned by the columns of a Householder reflection.
-    """
-    d, size = frame.shape
-    for i in range(d):
-        for c in range(size):
-            frame[i, c] = 0.0
-        frame[i, i] = 1.0
-    if bounded:
-        return
-    for c in range(size):
-        normal[c] = 0.0
-    for j in range(n):
-        length = 0.0
-        for c in range(size):
-            length += rows[c, j] * rows[c, j]
-        if length > 0.0:
-            length = 1.0 / np.sqrt(length)
-            for c in range(size):
-                normal[c] += rows[c, j] * length
-    length = 0.0
-    for c in range(size):
-        length += normal[c] * normal[c]
-    length = np.sqrt(length)
-    for c in range(size):
-        normal[c] /= length
-    # Reflect e_last onto the normal: v = normal + sign * e_last.
-    sign = 1.0 if normal[d] >= 0.0 else -1.0
-    normal[d] += sign
-    twice = 0.0
-    for c in range(size):
-        twice += normal[c] * normal[c]
-    twice = 2.0 / twice
-    for i in range(d):
-        factor = twice * normal[i]
-        for c in range(size):
-            frame[i, c] -= factor * normal[c]
-
-
-@compiled_part
-def _rates(rows: Floats, n: int, direction: Floats, value: Floats, out: Floats) -> None:
-    """Relative rates ``-(row . direction) / value``: a row is met after ``1 / rate``."""
-    for j in range(n):
-        out[j] = 0.0
-    for c in range(direction.shape[0]):
-        weight = direction[c]
-        if weight != 0.0:
-            for j in range(n):
-                out[j] -= weight * rows[c, j]
-    for j in range(n):
-        out[j] /= value[j]
-
-
-@compiled_part
-def _first_two(rate: Floats, n: int, sign: float) -> tuple[int, float, float]:
-    """Row met first in the direction (or against it), its rate, and the rate of the second."""
-    first = -1
-    best = 0.0
-    second = 0.0
-    for j in range(n):
-        r = sign * rate[j]
-        if r > second:
-            if r > best:
-                second = best
-                best = r
-                first = j
-            else:
-                second = r
-    return first, best, second
-
-
-@compiled_part
-def _between(best: float, second: float) -> float:
-    """Step beyond the first row and short of the second."""
-    if second * 3.0 <= best:
-        return 2.0 / best
-    return 0.5 / best + 0.5 / second
-
-
-@compiled_part
-def _try_facet(
-    system: System, n: int, m: int, best: float, second: float, direction: Floats, w: Workspace
-) -> bool:
-    """Prove that row `m`, first on a ray from the witness, is a facet; note where the ray crosses it."""
-    if second > best * (1.0 - _SEPARATION):
-        return False
-    size = w.point.shape[0]
-    step = _between(best, second)
-    probe = w.crossing[m]
-    for c in range(size):
-        probe[c] = w.point[c] + step * direction[c]
-    if not strictly_inside(system.rows, system.slack, n, probe, _size(probe, system.bounded), m, w.rate):
-        return False
-    for c in range(size):
-        probe[c] = w.point[c] + direction[c] / best
-    w.state[m] = FACET
-    return True
-
-
-@compiled_part
-def _sweep(system: System, n: int, w: Workspace) -> None:
-    """Shoot along both ways of every axis: facets for a start, and a witness amid its chords."""
-    d, size = w.frame.shape
-    for i in range(d):
-        axis = w.frame[i]
-        _rates(system.rows, n, axis, w.value, w.rate)
-        ahead, best, second = _first_two(w.rate, n, 1.0)
-        behind, best_back, second_back = _first_two(w.rate, n, -1.0)
-        if ahead < 0 or behind < 0:
-            continue
-        if w.state[ahead] != FACET:
-            _try_facet(system, n, ahead, best, second, axis, w)
-        if w.state[behind] != FACET:
-            for c in range(size):
-                axis[c] = -axis[c]
-            _try_facet(system, n, behind, best_back, second_back, axis, w)
-            for c in range(size):
-                axis[c] = -axis[c]
-        move = 0.5 / best - 0.5 / best_back
-        half = 0.5 / best + 0.5 / best_back
-        for c in range(size):
-            w.point[c] += move * axis[c]
-            axis[c] *= half
-        row_values(system.rows, n, w.point, w.value)
-        for j in range(n):
-            if w.value[j] <= 0.0:
-                w.value[j] = 0.0
-
-
-@compiled_part
-def _polarise(rows: Floats, n: int, w: Workspace) -> None:
-    """Rows in the frame, scaled so that the witness is the origin and every side is one."""
-    d, size = w.frame.shape
-    for j in range(n):
-        w.rate[j] = -1.0 / w.value[j]
-    for i in range(d):
-        out = w.polar[i]
-        for j in range(n):
-            out[j] = 0.0
-        for c in range(size):
-            weight = w.frame[i, c]
-            if weight != 0.0:
-                for j in range(n):
-                    out[j] += weight * rows[c, j]
-        for j in range(n):
-            out[j] *= w.rate[j]
-
-
-@compiled_part
-def _stretch_frame(w: Workspace) -> None:
-    """Turn and scale the frame to a long and thin cross-section, by the spread of its known corners.
-
-    The new axes are the columns of the Cholesky factor of the corners' covariance.
-    """
-    d, size = w.frame.shape
-    for i in range(d):
-        w.aim[i] = 0.0
-        for k in range(2 * d):
-            w.aim[i] += w.corners[k, i] / (2 * d)
-    for i in range(d):
-        for j in range(i + 1):
-            total = 0.0
-            for k in range(2 * d):
-                total += (w.corners[k, i] - w.aim[i]) * (w.corners[k, j] - w.aim[j])
-            if i == j:
-                total += 1.0  # the section reaches to about one along every axis of the old frame
-            for m in range(j):
-                total -= w.spread[i, m] * w.spread[j, m]
-            w.spread[i, j] = np.sqrt(larger(total, 1e-6)) if i == j else total / w.spread[j, j]
-    # Column i of the factor has entries from row i on, so the axes may be replaced from the first on.
-    for i in range(d):
-        for c in range(size):
-            total = 0.0
-            for j in range(i, d):
-                total += w.spread[j, i] * w.frame[j, c]
-            w.frame[i, c] = total
-
-
-@compiled_part
-def _add_facet(j: int, count: int, w: Workspace) -> int:
-    w.found[count] = j
-    for c in range(w.polar.shape[0]):
-        w.found_polar[count, c] = w.polar[c, j]
-    return count + 1
 
 
 @compiled_part
@@ -369,9 +67,7 @@ def _solve(count: int, begin: int, w: Workspace) -> bool:
                 w.found_polar, count, w.target, w.basis, w.edges, w.vertex, w.ray, w.lam, w.turned
             )
         if outcome == simplex.OPTIMAL:
-            outcome = simplex.primal(
-                w.found_polar, count, w.target, w.basis, w.edges, w.vertex, w.ray, w.lam
-            )
+            outcome = simplex.primal(w.found_polar, count, w.target, w.basis, w.edges, w.vertex, w.ray, w.lam)
         if outcome == simplex.OPTIMAL:
             return True
     return False
@@ -403,54 +99,6 @@ def _bound(slack: Floats, scale: float, w: Workspace) -> tuple[float, float]:
 
 
 @compiled_part
-def _shoot(system: System, n: int, w: Workspace) -> int:
-    """Shoot from the witness along `w.aim`: the facet that it proves, or -1."""
-    d, size = w.frame.shape
-    for j in range(n):
-        w.rate[j] = 0.0
-    for c in range(d):
-        weight = w.aim[c]
-        for j in range(n):
-            w.rate[j] += weight * w.polar[c, j]
-    m, best, second = _first_two(w.rate, n, 1.0)
-    if m < 0 or w.state[m] != UNDECIDED:
-        return -1
-    for c in range(size):
-        w.direction[c] = 0.0
-        for i in range(d):
-            w.direction[c] += w.aim[i] * w.frame[i, c]
-    return m if _try_facet(system, n, m, best, second, w.direction, w) else -1
-
-
-@compiled_part
-def _shoot_around(system: System, n: int, count: int, k: int, w: Workspace) -> int:
-    """Shoot at the optimum, then near it while row `k` stays the violated one; the new count of facets.
-
-    A ray at a vertex may meet several rows at once; a slight turn separates them.
-    """
-    d = w.vertex.shape[0]
-    # An optimum at infinity is aimed at along its ray, another one directly.
-    value = 0.0
-    for c in range(d):
-        value += w.ray[c] * w.target[c]
-    optimum = w.ray if value > 1e-12 else w.vertex
-    turn = 0.0
-    state = 12345 + 77 * k
-    for _ in range(7):
-        value = 0.0
-        for c in range(d):
-            state = (state * 1103515245 + 12345) % 2147483648
-            w.aim[c] = optimum[c] + turn * (state / 1073741824.0 - 1.0)
-            value += w.aim[c] * w.target[c]
-        if value > 1e-12:
-            m = _shoot(system, n, w)
-            if m >= 0:
-                return _add_facet(m, count, w)
-        turn = 0.05 if turn == 0.0 else 0.5 * turn
-    return count
-
-
-@compiled_part
 def _bounding_box(system: System, n: int, count: int, scale: float, w: Workspace) -> tuple[int, float]:
     """Box around the cross-section, from the facets found and those that unbounded sides turn up.
 
@@ -471,7 +119,7 @@ def _bounding_box(system: System, n: int, count: int, scale: float, w: Workspace
             if residual < 0.25:
                 break
             before = count
-            count = _shoot_around(system, n, count, side, w)
+            count = shoot_around(system, n, count, side, w)
             if count == before or not _solve(count, _CUT, w):
                 return count, np.inf
         for c in range(d):
@@ -516,7 +164,7 @@ def _discard_by_box(n: int, slack: Floats, scale: float, w: Workspace) -> int:
 @compiled_part
 def _touches_only(system: System, k: int, w: Workspace) -> bool:
     """Whether row `k`, met exactly at the optimum, is proven to be no facet."""
-    count = np.int64(0)
+    count = ZERO
     for i in range(w.basis.shape[0]):
         if w.basis[i] >= 0 and w.lam[i] > _SUPPORT:
             w.support[count] = w.found[w.basis[i]]
@@ -531,7 +179,7 @@ def _touches_only(system: System, k: int, w: Workspace) -> bool:
 def _test_row(
     system: System, n: int, count: int, k: int, scale: float, most: float, w: Workspace
 ) -> tuple[int, bool]:
-    """Decide row `k` by Clarkson's scheme, or leave it undecided: the count of facets; False if the simplex broke."""
+    """Decide row `k` by Clarkson's scheme, if possible: the count of facets; False if the simplex broke."""
     d = w.vertex.shape[0]
     for c in range(d):
         w.target[c] = w.polar[c, k]
@@ -552,28 +200,13 @@ def _test_row(
             if w.state[k] == REDUNDANT or reach < 1.0 + 1e-11:
                 return count, True
         before = count
-        count = _shoot_around(system, n, count, k, w)
+        count = shoot_around(system, n, count, k, w)
         if count == before:
             return count, True
         if not _solve(count, _CUT, w):
             return count, False
         if w.state[k] != UNDECIDED:
             return count, True
-
-
-@compiled_part
-def _reach_of_frame(w: Workspace, most: float) -> float:
-    """Sup norm of the cross-section's points, given ``max|u|``."""
-    d, size = w.frame.shape
-    reach = 0.0
-    for c in range(size):
-        reach = larger(reach, abs(w.point[c]))
-    for i in range(d):
-        longest = 0.0
-        for c in range(size):
-            longest = larger(longest, abs(w.frame[i, c]))
-        reach += longest * most
-    return reach
 
 
 @compiled
@@ -598,29 +231,33 @@ def decide_rows(system: System, n: int, known: int, w: Workspace) -> int:
         DECIDED, INTERIOR_UNPROVEN (nothing was done) or ROWS_UNDECIDED.
     """
     bounded = system.bounded
-    if not strictly_inside(system.rows, system.slack, n, w.point, _size(w.point, bounded), NOTHING, w.value):
+    if not strictly_inside(
+        system.rows, system.slack, n, w.point, size_of(w.point, bounded), NOTHING, w.value
+    ):
         return INTERIOR_UNPROVEN
     for j in range(n):
         w.state[j] = UNDECIDED
     if known >= 0:
         w.state[known] = FACET
-    _set_frame(system.rows, n, bounded, w.frame, w.direction)
+    set_frame(system.rows, n, bounded, w.frame, w.direction)
     for attempt in range(_FRAMES):
-        _sweep(system, n, w)
-        if not strictly_inside(system.rows, system.slack, n, w.point, _size(w.point, bounded), NOTHING, w.value):
+        sweep(system, n, w)
+        if not strictly_inside(
+            system.rows, system.slack, n, w.point, size_of(w.point, bounded), NOTHING, w.value
+        ):
             return INTERIOR_UNPROVEN
-        _polarise(system.rows, n, w)
-        count = np.int64(0)
+        polarise(system.rows, n, w)
+        count = ZERO
         for j in range(n):
             if w.state[j] == FACET:
-                count = _add_facet(j, count, w)
+                count = add_facet(j, count, w)
         # The slack is for points of norm up to `scale`. That no point of the section is larger
         # follows from the bounds themselves: the section is convex and holds the witness.
-        scale = 1.0 if bounded else _reach_of_frame(w, _ROOMY)
+        scale = 1.0 if bounded else reach_of_frame(w, _ROOMY)
         count, most = _bounding_box(system, n, count, scale, w)
         if most < _LONG or not most < np.inf or attempt == _FRAMES - 1:
             break
-        _stretch_frame(w)
+        stretch_frame(w)
     if not most < (np.inf if bounded else _ROOMY):
         return ROWS_UNDECIDED
     if _discard_by_box(n, system.slack, scale, w) == 0:

@@ -19,7 +19,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from solvers.compiled import NOTHING, compiled_part, larger
+from solvers.compiled import NOTHING, compiled_part, larger, typed
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -27,8 +27,7 @@ Integers = NDArray[np.int64]
 OPTIMAL = 0
 STALLED = 1
 
-_NONE = np.int64(-(2**40))
-# Typed constants: numba would compile a function once more for each literal.
+_NONE = typed(-(2**40))
 _TOLERANCE = 1e-11
 _VIOLATED = 1e-10
 _BLAND_AFTER = 40
@@ -117,7 +116,14 @@ def _is_tight(basis: Integers, name: int) -> bool:
 
 @compiled_part
 def _blocking(
-    rows: Floats, count: int, leaving: int, far: bool, basis: Integers, edges: Floats, vertex: Floats, ray: Floats
+    rows: Floats,
+    count: int,
+    leaving: int,
+    far: bool,
+    basis: Integers,
+    edges: Floats,
+    vertex: Floats,
+    ray: Floats,
 ) -> int:
     """First row met on the edge that frees the row at `leaving`; _NONE if there is none."""
     d = vertex.shape[0]
@@ -159,7 +165,14 @@ def _blocking(
 
 @compiled_part
 def primal(
-    rows: Floats, count: int, objective: Floats, basis: Integers, edges: Floats, vertex: Floats, ray: Floats, lam: Floats
+    rows: Floats,
+    count: int,
+    objective: Floats,
+    basis: Integers,
+    edges: Floats,
+    vertex: Floats,
+    ray: Floats,
+    lam: Floats,
 ) -> int:
     """Maximise the objective from a feasible vertex: OPTIMAL or STALLED.
 
@@ -188,7 +201,7 @@ def primal(
 
 @compiled_part
 def _most_violated(rows: Floats, count: int, far: bool, basis: Integers, vertex: Floats, ray: Floats) -> int:
-    """Row that the vertex violates most; one violated at infinity before all others; _NONE if there is none."""
+    """Row that the vertex violates most, one violated at infinity first; _NONE if there is none."""
     d = vertex.shape[0]
     entering = _NONE
     worst = _VIOLATED

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from solvers.compiled import compiled_part, larger, smaller
+from solvers.compiled import compiled_part, larger
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -58,7 +58,7 @@ def tie_space(coordinates: int) -> TieSpace:
 
 @compiled_part
 def _eliminate(matrix: Integers, unknowns: int) -> bool:
-    """Gauss-Jordan without fractions on ``[A | b]``; True if b is a combination of the independent columns of A.
+    """Gauss-Jordan without fractions on ``[A | b]``; True if independent columns of A combine to b.
 
     On success row i reads ``pivot * lam_i = rhs`` with one common pivot. False also
     where the columns are dependent or a product would not fit.
@@ -97,7 +97,9 @@ def _eliminate(matrix: Integers, unknowns: int) -> bool:
 
 
 @compiled_part
-def _integers_combine(rows: Floats, unit: float, k: int, support: Integers, count: int, matrix: Integers) -> bool:
+def _integers_combine(
+    rows: Floats, unit: float, k: int, support: Integers, count: int, matrix: Integers
+) -> bool:
     """Whether row `k` is exactly a combination, with positive multipliers, of at least two support rows."""
     size = rows.shape[0]
     if count < 2 or count > size:

@@ -1,0 +1,126 @@
+"""A cone's inequalities, the scratch arrays of the kernels over them, and their values at points."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from solvers.compiled import compiled_part, larger
+from solvers.lp.ties import TieSpace, tie_space
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+UNDECIDED = 0
+FACET = 1
+REDUNDANT = 2
+
+
+class System(NamedTuple):
+    """The inequalities of one cone."""
+
+    rows: Floats  # (C, >= n), one inequality ``rows[:, j] . x >= 0`` per column
+    slack: Floats  # (>= n,) bound on the error of the row's value at points within `radius`
+    flags: Integers  # (>= n,) INTEGRAL and CENTRAL of solvers.lp.ties
+    spans: Integers  # (>= n,) dimension of the nested subspace that the row lives in, see solvers.lp.ties
+    unit: float  # common factor that makes the INTEGRAL rows integer
+    radius: Floats  # (C,) bound on the points
+    bounded: bool  # True: x = (z, 1) with z in a bounded domain; False: a cone, radius one
+
+
+class Workspace(NamedTuple):
+    """Scratch arrays of one kernel call, sized for `n` rows, `C` coordinates and ``d = C - 1``."""
+
+    value: Floats  # (n,) row values at the witness, the unit of each row
+    rate: Floats  # (n,)
+    polar: Floats  # (d, n) rows in the frame, scaled to ``g . u <= 1``
+    found: Integers  # (n,) facets found so far
+    found_polar: Floats  # (n, d) their polar rows
+    state: Integers  # (n,)
+    crossing: Floats  # (n, C) a point on each facet, in its relative interior
+    frame: Floats  # (d, C) directions that span the cross-section
+    point: Floats  # (C,)
+    basis: Integers  # (d,)
+    edges: Floats  # (d, d)
+    vertex: Floats  # (d,)
+    ray: Floats  # (d,)
+    target: Floats  # (d,)
+    lam: Floats  # (d,)
+    low: Floats  # (d,)
+    high: Floats  # (d,)
+    aim: Floats  # (d,)
+    support: Integers  # (d,)
+    direction: Floats  # (C,)
+    turned: Floats  # (d,)
+    corners: Floats  # (2 d, d) where each side of the bounding box is met
+    spread: Floats  # (d, d)
+    ties: TieSpace
+
+
+def workspace(n: int, coordinates: int) -> Workspace:
+    """Allocate the scratch arrays for at most `n` rows."""
+    d = coordinates - 1
+    return Workspace(
+        value=np.empty(n),
+        rate=np.empty(n),
+        polar=np.empty((d, n)),
+        found=np.empty(n, np.int64),
+        found_polar=np.empty((n, d)),
+        state=np.empty(n, np.int64),
+        crossing=np.empty((n, coordinates)),
+        frame=np.empty((d, coordinates)),
+        point=np.empty(coordinates),
+        basis=np.empty(d, np.int64),
+        edges=np.empty((d, d)),
+        vertex=np.empty(d),
+        ray=np.empty(d),
+        target=np.empty(d),
+        lam=np.empty(d),
+        low=np.empty(d),
+        high=np.empty(d),
+        aim=np.empty(d),
+        support=np.empty(d, np.int64),
+        direction=np.empty(coordinates),
+        turned=np.empty(d),
+        corners=np.empty((2 * d, d)),
+        spread=np.empty((d, d)),
+        ties=tie_space(coordinates),
+    )
+
+
+@compiled_part
+def row_values(rows: Floats, n: int, x: Floats, out: Floats) -> None:
+    """Values of the first `n` rows at x (C,)."""
+    for j in range(n):
+        out[j] = x[0] * rows[0, j]
+    for c in range(1, x.shape[0]):
+        weight = x[c]
+        for j in range(n):
+            out[j] += weight * rows[c, j]
+
+
+@compiled_part
+def strictly_inside(
+    rows: Floats, slack: Floats, n: int, x: Floats, scale: float, but: int, out: Floats
+) -> bool:
+    """Whether every true row is positive at x, except row `but`, which must be negative (-1: none)."""
+    row_values(rows, n, x, out)
+    if but >= 0:
+        out[but] = -out[but]
+    good = True
+    for j in range(n):
+        good &= out[j] > slack[j] * scale
+    return good
+
+
+@compiled_part
+def size_of(x: Floats, bounded: bool) -> float:
+    """Norm that scales the slack: the domain's own slack is for any of its points."""
+    if bounded:
+        return 1.0
+    most = 0.0
+    for c in range(x.shape[0]):
+        most = larger(most, abs(x[c]))
+    return most
