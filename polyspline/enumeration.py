@@ -95,7 +95,7 @@ def enumerate_regions(
     return walk_regions(
         net,
         domain,
-        _start_point(net, domain, start),
+        None if start is None else _start_point(net, domain, start),
         Limits(max_regions, max_seconds, workers),
         run_file=run_file,
         resume=resume,
@@ -112,9 +112,7 @@ def _check_limits(max_regions: int | None, max_seconds: float | None, workers: i
         raise ArgumentError(f"workers is {workers}; expected at least 1.")
 
 
-def _start_point(net: Network, domain: Domain, start: ArrayLike | None) -> NDArray[np.float64]:
-    if start is None:
-        return domain.default_start()
+def _start_point(net: Network, domain: Domain, start: ArrayLike) -> NDArray[np.float64]:
     point = as_float_array(start, "start", 1)
     if len(point) != net.latent_dim:
         raise ShapeError(

@@ -175,7 +175,13 @@ def _witness_holds(t: Tables, s: RowSpace, n: int, z: Floats, work: Workspace) -
 
 @compiled_part
 def decide_region(
-    t: Tables, point: Floats, entry: int, refined: bool, scr: Scratch, witness: Floats
+    t: Tables,
+    point: Floats,
+    entry: int,
+    refined: bool,
+    only_witness: bool,
+    scr: Scratch,
+    witness: Floats,
 ) -> tuple[int, int, bool]:
     """Decide the rows of the region of `scr.space.code`: outcome, number of rows, dead units or not.
 
@@ -190,6 +196,10 @@ def decide_region(
         known = _enter(t, s, n, entry, work)
         if known < 0:
             return INTERIOR_UNPROVEN, n, dead
+    if only_witness:
+        lower(t, work.point, witness)
+        holds = _witness_holds(t, s, n, witness, work)
+        return (DECIDED if holds else INTERIOR_UNPROVEN), 0, False
     system = System(s.rows, s.slack, s.flags, s.spans, t.unit, t.radius, t.bounded)
     outcome = decide_rows(system, n, known, work)
     if outcome != INTERIOR_UNPROVEN:
@@ -206,6 +216,7 @@ def expand(
     packed: Words,
     points: Floats,
     entries: NDArray[np.int32],
+    only_witness: bool,
     scr: Scratch,
     out: Expansion,
     neighbours: Neighbours,
@@ -219,6 +230,8 @@ def expand(
     packed, points, entries
         (B, words), (B, S) and (B,): code, point on the entry facet, knot of the entry
         facet (-1: the point is in the interior).
+    only_witness
+        Whether to stop at a proven witness and leave the facets alone.
     scr
         Work arrays.
     out, neighbours
@@ -238,7 +251,9 @@ def expand(
             return i
         unpack(packed[i], layout, s.code)
         for refined in (False, True):
-            outcome, n, dead = decide_region(t, points[i], entries[i], refined, scr, out.witness[i])
+            outcome, n, dead = decide_region(
+                t, points[i], entries[i], refined, only_witness, scr, out.witness[i]
+            )
             if outcome == DECIDED:
                 break
         out.status[i] = PROVEN
@@ -261,30 +276,3 @@ def expand(
             filled = before
         neighbours.start[i + 1] = filled
     return len(packed)
-
-
-@compiled
-def settle(
-    t: Tables,
-    layout: Layout,
-    packed: Words,
-    points: Floats,
-    entries: NDArray[np.int32],
-    scr: Scratch,
-    witness: Floats,
-    status: Integers,
-) -> None:
-    """Find witnesses of regions without expanding them; status PROVEN or NEEDS_EXACT for each."""
-    s = scr.space
-    work = scr.work
-    for i in range(packed.shape[0]):
-        unpack(packed[i], layout, s.code)
-        n, _ = build_rows(t, True, s)
-        lift(t, points[i], work.point)
-        status[i] = PROVEN
-        if entries[i] >= 0 and _enter(t, s, n, entries[i], work) < 0:
-            status[i] = NEEDS_EXACT
-            continue
-        lower(t, work.point, witness[i])
-        if not _witness_holds(t, s, n, witness[i], work):
-            status[i] = NEEDS_EXACT

@@ -15,7 +15,6 @@ from polyspline.regions.kernel import (
     Scratch,
     expand,
     scratch,
-    settle,
 )
 from polyspline.walk.problem import Problem
 
@@ -58,44 +57,43 @@ class Expander:
     def _scratch(self) -> Scratch:
         return scratch(self.problem.tables) if self._spare.empty() else self._spare.get()
 
-    def chunk(self, first: int, packed: Words, points: Floats, entries: Indices) -> Chunk:
-        """Run the kernel on some regions."""
+    def chunk(
+        self, first: int, packed: Words, points: Floats, entries: Indices, *, only_witness: bool = False
+    ) -> Chunk:
+        """Run the kernel on some regions; with `only_witness` it does not look for their neighbours."""
         problem = self.problem
         rows, words = packed.shape
         dim = points.shape[1]
         work = self._scratch()
         most = work.space.knot.shape[0]
-        witnesses = np.empty((rows, dim))
+        witnesses = np.full((rows, dim), np.nan)  # what the kernel leaves open stays unknown
         status = np.empty(rows, np.int64)
         parts = []
         start = 0
         while start < rows:
             left = rows - start
-            room = most + _FACETS_PER_REGION * left
+            room = most + (0 if only_witness else _FACETS_PER_REGION * left)
             neighbours = Neighbours(
                 np.empty(left + 1, np.int64),
                 np.empty(room, np.int32),
                 np.empty((room, words), np.uint64),
                 np.empty((room, dim)),
             )
-            out = Expansion(witnesses[start:], status[start:])
             done = expand(
-                problem.tables, problem.layout, packed[start:], points[start:], entries[start:],
-                work, out, neighbours,
-            )  # fmt: skip
+                problem.tables,
+                problem.layout,
+                packed[start:],
+                points[start:],
+                entries[start:],
+                only_witness,
+                work,
+                Expansion(witnesses[start:], status[start:]),
+                neighbours,
+            )
             parts.append((start, start + done, neighbours))
             start += done
         self._spare.put(work)
         return Chunk(first, packed, points, entries, witnesses, status, tuple(parts))
-
-    def settle(self, packed: Words, points: Floats, entries: Indices) -> tuple[Floats, NDArray[np.int64]]:
-        """Witnesses of regions that are not expanded, and whether each is PROVEN."""
-        work = self._scratch()
-        witnesses = np.empty_like(points)
-        status = np.empty(len(packed), np.int64)
-        settle(self.problem.tables, self.problem.layout, packed, points, entries, work, witnesses, status)
-        self._spare.put(work)
-        return witnesses, status
 
     def exactly(self, packed: Words, point: Floats, witness: Floats) -> ExactRegion:
         """Decide a region in exact arithmetic."""

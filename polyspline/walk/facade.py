@@ -13,6 +13,7 @@ from types import FrameType
 import numpy as np
 from numpy.typing import NDArray
 
+from polyspline.cpa.exact import exact_network
 from polyspline.domains import Domain
 from polyspline.errors import ArgumentError, RunFileError
 from polyspline.network import Network
@@ -35,7 +36,7 @@ _NOTICE_AFTER = 2.0
 def walk_regions(
     net: Network,
     domain: Domain,
-    start: Floats,
+    start: Floats | None,
     limits: Limits,
     *,
     run_file: str | os.PathLike[str] | None = None,
@@ -49,7 +50,7 @@ def walk_regions(
     net, domain
         What to walk.
     start
-        (S,) a point of the domain.
+        (S,) a point of the domain; None for the domain's default, or the start of the run resumed.
     limits
         When to stop early, and with how many threads.
     run_file, resume
@@ -65,7 +66,8 @@ def walk_regions(
     store = Store(problem.packing.n_words, len(problem.coordinates))
     writer: RunWriter | None = None
     state: WalkState | None = None
-    options = {"start": [float(z) for z in start]}
+    origin = domain.default_start() if start is None else start
+    options = {"start": [float(z) for z in origin]}
     if run_file is not None and resume:
         writer, state = RunWriter.open_for_resume(run_file, net, domain, options)
     elif run_file is not None:
@@ -78,7 +80,7 @@ def walk_regions(
             _check_resumed(state, start, limits)
             restore(problem, store, state)
         else:
-            _begin(problem, store, domain, start)
+            _begin(problem, store, net, domain, origin)
         journal = RunJournal(writer, problem, store, fresh=fresh) if writer is not None else None
         walk = Walk(
             problem,
@@ -95,19 +97,18 @@ def walk_regions(
             writer.close()
 
 
-def _begin(problem: Problem, store: Store, domain: Domain, start: Floats) -> None:
+def _begin(problem: Problem, store: Store, net: Network, domain: Domain, start: Floats) -> None:
     """Find the region of the start point, and have the kernels compiled on the way."""
-    point = problem.project(start[None, :])[0]
-    inside = problem.project(domain.interior_point()[None, :])[0]
-    code, _ = start_code(problem, point, inside)
+    code = start_code(exact_network(net.layers), problem.exact_domain, start, domain.interior_point())
+    point = problem.slide(start)
     packed = problem.packing.pack(code[None, :])
     with _told_if_slow():
         store.add_start(packed[0], point)
         Expander(problem).chunk(0, packed, point[None, :], np.array([-1], np.int32))
 
 
-def _check_resumed(state: WalkState, start: Floats, limits: Limits) -> None:
-    if state.start is not None and not np.array_equal(state.start, start):
+def _check_resumed(state: WalkState, start: Floats | None, limits: Limits) -> None:
+    if start is not None and state.start is not None and not np.array_equal(state.start, start):
         raise RunFileError(
             f"the run file was started at {state.start.tolist()}, not at {start.tolist()}: "
             "leave the start out when resuming, or take another run file."

@@ -41,6 +41,8 @@ class Problem:
         (r,) bound on the points; None for the whole space.
     coordinates
         (r,) the coordinates walked.
+    first_weight
+        (out, S) weights of the first layer.
     dim
         S.
     """
@@ -52,6 +54,7 @@ class Problem:
     exact_domain: ExactDomain
     radius: Floats | None
     coordinates: NDArray[np.int64]
+    first_weight: Floats
     dim: int
 
     def embed(self, points: Floats) -> Floats:
@@ -68,6 +71,15 @@ class Problem:
         for c, z in zip(self.coordinates.tolist(), point, strict=True):
             full[c] = z
         return tuple(full)
+
+    def slide(self, point: Floats) -> Floats:
+        """Move a point (S,) along the first layer's kernel to where the walk is; rounded, (r,)."""
+        if len(self.coordinates) == self.dim:
+            return point
+        moved, *_ = np.linalg.lstsq(
+            self.first_weight[:, self.coordinates], self.first_weight @ point, rcond=None
+        )
+        return np.ascontiguousarray(moved)
 
     def project(self, points: Floats) -> Floats:
         """Coordinates (B, r) of points (B, S) that the walk works with."""
@@ -110,5 +122,6 @@ def make_problem(net: Network, domain: Domain) -> Problem:
         ExactDomain(normals, sides),
         radius,
         coordinates,
+        net.layers[0].weight,
         net.latent_dim,
     )

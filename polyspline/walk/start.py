@@ -8,9 +8,9 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from polyspline.cpa.exact import Row
+from polyspline.cpa.exact import ExactNetwork, Row
 from polyspline.errors import InvariantError
-from polyspline.walk.problem import Problem
+from polyspline.regions.exact import ExactDomain
 from solvers.integers import as_fraction
 from solvers.rational import DyadicMatrix
 
@@ -38,7 +38,7 @@ def _directions(point: Floats, inside: Floats) -> Iterator[Floats]:
         yield towards + spread * rng.uniform(-1.0, 1.0, len(point))
 
 
-def start_code(problem: Problem, point: Floats, inside: Floats) -> tuple[Integers, bool]:
+def start_code(net: ExactNetwork, domain: ExactDomain, point: Floats, inside: Floats) -> Integers:
     """Activation code of a region whose closure holds the point.
 
     A point on a knot, or on the domain's boundary, moves off it by itself: the code is
@@ -46,19 +46,22 @@ def start_code(problem: Problem, point: Floats, inside: Floats) -> tuple[Integer
 
     Parameters
     ----------
-    problem
-        What is walked.
+    net, domain
+        The network and the domain, exact.
     point
-        (r,) a point of the domain.
+        (S,) a point of the domain.
     inside
-        (r,) a point in the interior of the domain.
+        (S,) a point in the interior of the domain.
 
     Returns
     -------
-    code : ndarray of int64
+    ndarray of int64
         (N,).
-    moved : bool
-        Whether the point is not itself inside the region.
+
+    Raises
+    ------
+    InvariantError
+        If every direction tried runs along a knot that the point is on.
 
     Notes
     -----
@@ -67,21 +70,16 @@ def start_code(problem: Problem, point: Floats, inside: Floats) -> tuple[Integer
     here = [as_fraction(float(z)) for z in point]
     for direction in _directions(point, inside):
         step = [as_fraction(float(z)) for z in direction]
-        if any(_sign(row, here, step) <= 0 for row in problem.exact_domain.rows):
+        if any(_sign(row, here, step) <= 0 for row in domain.rows):
             continue
-        code = _code_beside(problem, here, step)
+        code = _code_beside(net, here, step)
         if code is not None:
-            nothing = [Fraction(0)] * len(here)
-            on_boundary = any(_sign(row, here, nothing) == 0 for row in problem.exact_domain.rows)
-            at_rest = _code_beside(problem, here, nothing)
-            moved = on_boundary or at_rest is None or not np.array_equal(at_rest, code)
-            return code, moved
+            return code
     raise InvariantError("no direction leads from the start point into a region; please report the network.")
 
 
-def _code_beside(problem: Problem, point: list[Fraction], direction: list[Fraction]) -> Integers | None:
+def _code_beside(net: ExactNetwork, point: list[Fraction], direction: list[Fraction]) -> Integers | None:
     """Code just beside the point; None if the direction runs along a knot that the point is on."""
-    net = problem.exact
     code = np.zeros(net.unit_start[-1], np.int64)
     generic = True
 

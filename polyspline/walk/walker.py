@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from polyspline.errors import InvariantError
 from polyspline.partition.stop import StopReason
+from polyspline.regions.exact import ExactRegion
 from polyspline.regions.kernel import PROVEN, Neighbours
 from polyspline.walk.expander import Chunk, Expander
 from polyspline.walk.problem import Problem
@@ -135,6 +136,8 @@ class Walk:
         InvariantError
             If a facet was seen from one side only: a decision was wrong.
         """
+        if self._journal is not None:
+            self._journal.note(self)  # the start, before its point is replaced by a witness
         workers = self.limits.workers
         if workers == 1:
             return self._loop(None)
@@ -206,14 +209,20 @@ class Walk:
             self._take_in(chunk.first + begin, part, stop - begin)
 
     def _merge_exactly(self, chunk: Chunk, index: int) -> None:
-        region = self._expander.exactly(chunk.packed[index], chunk.points[index], chunk.witnesses[index])
+        region = self._decide_exactly(chunk, index)
         neighbours, flips = self._expander.exact_neighbours(chunk.packed[index], region)
-        self.fallbacks += region.decisions + (flips if region.dead else 0)
+        self.fallbacks += flips if region.dead else 0
+        self._take_in(chunk.first + index, neighbours, 1)
+
+    def _decide_exactly(self, chunk: Chunk, index: int) -> ExactRegion:
+        """Decide one region of a chunk in exact arithmetic, and note its witness."""
+        region = self._expander.exactly(chunk.packed[index], chunk.points[index], chunk.witnesses[index])
+        self.fallbacks += region.decisions
         number = chunk.first + index
         self.store.set_witnesses(number, region.witness[None, :])
         if region.exact_witness is not None:
             self.store.exact_witnesses[number] = region.exact_witness
-        self._take_in(number, neighbours, 1)
+        return region
 
     def _take_in(self, first: int, neighbours: Neighbours, count: int) -> None:
         self._sides += int(neighbours.start[count] - neighbours.start[0])
@@ -246,15 +255,10 @@ class Walk:
         store = self.store
         for first in range(store.expanded, store.regions, _CHUNK):
             stop = min(first + _CHUNK, store.regions)
-            packed, points, entries = store.pending(first, stop)
-            witnesses, status = self._expander.settle(packed, points, entries)
-            for index in np.flatnonzero(status != PROVEN).tolist():
-                region = self._expander.exactly(packed[index], points[index], witnesses[index])
-                self.fallbacks += region.decisions
-                witnesses[index] = region.witness
-                if region.exact_witness is not None:
-                    store.exact_witnesses[first + index] = region.exact_witness
-            store.set_witnesses(first, witnesses)
+            chunk = self._expander.chunk(first, *store.pending(first, stop), only_witness=True)
+            store.set_witnesses(first, chunk.witnesses)
+            for index in np.flatnonzero(chunk.status != PROVEN).tolist():
+                self._decide_exactly(chunk, index)
 
     def _check_symmetry(self) -> None:
         """Every facet is seen from both its sides, or a decision was wrong."""

@@ -48,6 +48,7 @@ _CUT = typed(1)
 _FRESH = typed(2)
 _LONG = 100.0
 _FRAMES = 4
+_FEW = 12
 
 
 @compiled_part
@@ -192,9 +193,11 @@ def _test_row(
             w.state[k] = REDUNDANT
             return count, True
         reach = 0.0
+        escape = 0.0
         for c in range(d):
             reach += w.target[c] * w.vertex[c]
-        if reach < 1.0 + _TIE:
+            escape += w.target[c] * w.ray[c]
+        if escape < 1e-12 and reach < 1.0 + _TIE:
             if _touches_only(system, k, w):
                 w.state[k] = REDUNDANT
             if w.state[k] == REDUNDANT or reach < 1.0 + 1e-11:
@@ -207,6 +210,20 @@ def _test_row(
             return count, False
         if w.state[k] != UNDECIDED:
             return count, True
+
+
+@compiled_part
+def _begin_in_domain(system: System, count: int, w: Workspace) -> float:
+    """Begin the simplex; a bound on ``max|u|`` from the domain alone, for the frame along the axes.
+
+    With few rows for the dimension a bounding box would discard little and cost 2 d programs.
+    """
+    d = w.vertex.shape[0]
+    most = 0.0
+    for c in range(d):
+        most = larger(most, system.radius[c] / abs(w.frame[c, c]))
+        w.target[c] = 1.0 if c == 0 else 0.0
+    return most if _solve(count, _FRESH, w) else np.inf
 
 
 @compiled
@@ -240,6 +257,7 @@ def decide_rows(system: System, n: int, known: int, w: Workspace) -> int:
     if known >= 0:
         w.state[known] = FACET
     set_frame(system.rows, n, bounded, w.frame, w.direction)
+    small = bounded and n < _FEW * w.frame.shape[0]
     for attempt in range(_FRAMES):
         sweep(system, n, w)
         if not strictly_inside(
@@ -254,13 +272,16 @@ def decide_rows(system: System, n: int, known: int, w: Workspace) -> int:
         # The slack is for points of norm up to `scale`. That no point of the section is larger
         # follows from the bounds themselves: the section is convex and holds the witness.
         scale = 1.0 if bounded else reach_of_frame(w, _ROOMY)
+        if small:
+            most = _begin_in_domain(system, count, w)
+            break
         count, most = _bounding_box(system, n, count, scale, w)
         if most < _LONG or not most < np.inf or attempt == _FRAMES - 1:
             break
         stretch_frame(w)
     if not most < (np.inf if bounded else _ROOMY):
         return ROWS_UNDECIDED
-    if _discard_by_box(n, system.slack, scale, w) == 0:
+    if not small and _discard_by_box(n, system.slack, scale, w) == 0:
         return DECIDED
     outcome = DECIDED
     for k in range(n):

@@ -29,6 +29,7 @@ STALLED = 1
 
 _NONE = typed(-(2**40))
 _TOLERANCE = 1e-11
+_PIVOT = 1e-8
 _VIOLATED = 1e-10
 _BLAND_AFTER = 40
 _GIVE_UP_AFTER = 400
@@ -138,7 +139,7 @@ def _blocking(
         for c in range(d):
             rate -= rows[f, c] * edges[leaving, c]
             value += rows[f, c] * vertex[c]
-        if not rate > _TOLERANCE or _is_tight(basis, f):
+        if not rate > _PIVOT or _is_tight(basis, f):
             continue
         if far:
             for c in range(d):
@@ -156,7 +157,7 @@ def _blocking(
     for c in range(d):
         rate = -edges[leaving, c]
         name = -1 - 2 * c if rate > 0.0 else -2 - 2 * c
-        if abs(rate) > _TOLERANCE and not _is_tight(basis, name):
+        if abs(rate) > _PIVOT and not _is_tight(basis, name):
             value_far = larger(0.0, 1.0 - (ray[c] if rate > 0.0 else -ray[c])) / abs(rate)
             if value_far < best_far:
                 best, best_far = name, value_far
@@ -262,7 +263,7 @@ def dual(
             alpha = 0.0
             for c in range(d):
                 alpha += edges[i, c] * _row_entry(rows, entering, c)
-            if alpha > _TOLERANCE:
+            if alpha > _PIVOT:
                 ratio = larger(0.0, lam[i]) / alpha
                 if ratio < best or (ratio == best and alpha > leaving_alpha):
                     leaving, best, leaving_alpha = i, ratio, alpha

@@ -9,6 +9,7 @@ import polyspline as ps
 from tests.agreement.support import (
     Where,
     assert_agrees,
+    assert_same_partition,
     box,
     code_set,
     cube,
@@ -18,6 +19,7 @@ from tests.agreement.support import (
     whole_space,
 )
 from tests.agreement.zoo import families, related_units, single_layer
+from tests.oracle import oracle_partition
 from tests.oracle.cases import random_weights
 from tests.oracle.forms import FloatArray
 
@@ -130,6 +132,19 @@ def test_a_region_without_a_float_inside_has_a_rational_witness() -> None:
     partition, _ = assert_agrees(problem(single_layer([[1.0], [3.0]], [-third, -1.0]), "relu"), cube(1))
     assert len(partition) == 3
     assert sorted(partition.witness_exact.tolist()) == [False, True, True]
+
+
+def test_knots_beyond_the_largest_float_agree() -> None:
+    tiny = 5e-324
+    given = problem(single_layer([[tiny, 0.0], [1.0, tiny], [0.0, 1.0]], [1.0, 2.0, 0.0]), "relu")
+    partition = ps.enumerate_regions(given.net, ps.WholeSpace(2))
+    assert_same_partition(partition, oracle_partition(given.layers, None, whole_space=True))
+
+
+@pytest.mark.parametrize("scale", [2.0**-300, 2.0**-60, 2.0**60, 2.0**300])
+def test_a_region_with_floats_inside_has_a_float_for_its_witness(scale: float) -> None:
+    net = ps.Network.from_layers(*single_layer([[scale]], [1.0]))
+    assert ps.enumerate_regions(net, ps.WholeSpace(1)).witness_exact.all()
 
 
 @pytest.mark.parametrize("exponent", [-300, -60, 60, 300])

@@ -86,6 +86,13 @@ def test_neighbours_agree_on_their_facet(part: ps.Partition, regions: list[ps.Re
             assert flipped <= units_of(facet) | units_of(back[0])
 
 
+def test_edges_name_the_lowest_knot_of_their_facet(part: ps.Partition, regions: list[ps.Region]) -> None:
+    for (i, j), source in zip(part.edges.tolist(), part.edge_sources.tolist(), strict=True):
+        facet = next(f for f in interior_facets(regions[i]) if part.index_of(f.across) == j)
+        knots = [(s.index, s.knot) for s in facet.sources if s.kind == "unit"]
+        assert part.knot(source) == min(knots) == knots[0]
+
+
 def test_h_representations_are_the_facets_with_unit_rows(regions: list[ps.Region]) -> None:
     for region in regions:
         rows, offsets = region.hrep
