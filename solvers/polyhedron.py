@@ -10,12 +10,12 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from solvers import vertices as representation
 from solvers.errors import EmptyPolyhedronError, SolverInputError
 from solvers.lp import exact, shape
 from solvers.predicates import sign_at
-from solvers.rational import round_outward
+from solvers.rational import exact_rows_to_integers, round_outward
 from solvers.status import LPStatus
+from solvers.vertices import VRepresentation, v_representation
 
 __all__ = ["HPolyhedron"]
 
@@ -39,8 +39,8 @@ class HPolyhedron:
     Notes
     -----
     Guarantee: `contains`, `is_bounded`, `is_empty` and `is_full_dimensional` are exact for the
-    floats stored here; `bounds` enclose and are the tightest floats that do; `witness`,
-    `vertices` and `volume` are rounded.
+    floats stored here, and so is which vertices and rays there are; `bounds` enclose and are the
+    tightest floats that do; `witness`, the coordinates of `vertices`, and `volume` are rounded.
     """
 
     G: NDArray[np.float64]
@@ -127,7 +127,12 @@ class HPolyhedron:
         EmptyPolyhedronError
             If the polyhedron has no interior.
         """
-        return np.array([float(entry) for entry in self._interior("witness")])
+        if self._strict_point is None:
+            raise EmptyPolyhedronError(
+                f"HPolyhedron.witness got {len(self)} rows in {self.dim} dimensions that leave no interior; "
+                "expected a full-dimensional polyhedron."
+            )
+        return np.array([float(entry) for entry in self._strict_point])
 
     def bounds(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return the tightest float box (lo, hi), each (n,), that encloses the polyhedron.
@@ -158,36 +163,37 @@ class HPolyhedron:
         return math.inf if best.value is None else round_outward(best.value, up=True)
 
     def vertices(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Vertices (k, n) and unit rays (r, n), rounded; see `solvers.vertices.vertices`.
+        """Vertices (k, n) and unit rays (r, n), rounded; see `solvers.vertices.VRepresentation`.
 
         Raises
         ------
         EmptyPolyhedronError
             If the polyhedron has no interior.
         SolverFailedError
-            If cddlib gives up.
+            If a coordinate is beyond the range of float64.
         """
-        inside = self._interior("vertices")
-        return representation.vertices(self.G, self.h, inside, bounded=self.is_bounded)
+        return self.v_representation.vertices, self.v_representation.rays
 
     def volume(self) -> float:
-        """Volume, rounded; infinite if unbounded; see `solvers.vertices.volume`.
+        """Volume, rounded; infinite if unbounded; see `solvers.vertices.VRepresentation`.
 
         Raises
         ------
         EmptyPolyhedronError
             If the polyhedron has no interior.
         SolverFailedError
-            If cddlib or Qhull gives up.
+            If the volume is finite and beyond the range of float64.
         """
-        inside = self._interior("volume")
-        return representation.volume(self.G, self.h, inside) if self.is_bounded else math.inf
+        return self.v_representation.volume
 
-    def _interior(self, what: str) -> tuple[Fraction, ...]:
-        """Return an exact interior point, on behalf of a method."""
-        if self._strict_point is None:
-            raise EmptyPolyhedronError(
-                f"HPolyhedron.{what} got {len(self)} rows in {self.dim} dimensions that leave no interior; "
-                "expected a full-dimensional polyhedron."
-            )
-        return self._strict_point
+    @cached_property
+    def v_representation(self) -> VRepresentation:
+        """Vertices, rays and lines, exact.
+
+        Raises
+        ------
+        EmptyPolyhedronError
+            If the polyhedron has no interior.
+        """
+        rows = exact_rows_to_integers(np.column_stack([-self.G, self.h]))
+        return v_representation(rows, self.dim)

@@ -1,314 +1,395 @@
-"""Vertices, rays and volume of a polyhedron {y : G y <= h}, by double description.
+"""Vertices, rays and volume of a polyhedron given by integer rows, by exact double description.
 
-The only module that uses pycddlib (cddlib is GPL), which is imported when asked for. cddlib's
-float arithmetic merges what lies closer than about 1e-7, so the polyhedron is made round first:
-coordinates around an analytic centre in which a unit ball lies inside and, if it is bounded, a
-ball of radius m (the number of rows) outside.
+The polyhedron {z : a . z + beta >= 0} is the slice t = 1 of the cone {(z, t) : a . z + beta t >= 0,
+t >= 0}: an extreme ray of the cone is a vertex where t > 0 and a ray where t = 0. All of it is
+done in integers, so that no vertex is lost, invented or taken for a ray, however thin the
+polyhedron and however dependent its rows.
 
-Guarantee: rounded. A vertex on exactly n rows is solved exactly and rounded once.
+Guarantee: which vertices, rays and lines there are is exact; coordinates are rounded once.
 
 References
 ----------
-K. Fukuda and A. Prodon, Double description method revisited, 1996. For the rounding by the
-analytic centre: S. Boyd and L. Vandenberghe, Convex Optimization, 2004, section 8.5.3.
+K. Fukuda and A. Prodon, Double description method revisited, 1996. J. Lawrence, Polytope volume
+computation, 1991. B. Büeler, A. Enge and K. Fukuda, Exact volume computation for polytopes, 2000.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import combinations
+from functools import cached_property
+from itertools import islice
+from operator import mul
+from random import Random
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from solvers.errors import SolverFailedError, SolverInputError
+from solvers.errors import EmptyPolyhedronError, SolverFailedError, SolverInputError
 from solvers.rational import (
-    DyadicMatrix,
-    Number,
-    as_fraction,
+    IntegerMatrix,
     integer_matrix,
-    scaled_integer_rows,
-    solve,
+    inverse_with_denominator,
+    nullspace,
+    pivot_columns,
 )
 
-__all__ = ["vertices", "volume"]
+__all__ = ["VRepresentation", "v_representation"]
 
-_TIGHT = 1e-7  # a row is on a vertex if it misses it by less, in round coordinates
-_NEWTON_STEPS = 40
-_ROUNDS = 8  # two or three do unless the shape is thinner than floats resolve
-_ATTEMPTS = 6
-_ROUND = 10.0  # the rows' singular values within this factor of 1: the polyhedron counts as round
+_Vector = tuple[int, ...]
+_Generator = tuple[_Vector, int]  # an extreme ray of a cone; bit k is set where row k vanishes on it
+
+_FAT = 2.0  # the simplex that volumes are measured by is within this factor of a largest one
+_CHUNK = 4096
 
 
 @dataclass(frozen=True, eq=False)
-class _Rounded:
-    """A polyhedron in round coordinates w: y = centre + transform @ w, rows @ w <= 1."""
+class VRepresentation:
+    """A polyhedron as the sum of the hull of points, the cone of rays and the span of lines.
 
-    centre: list[Fraction]
-    transform: NDArray[np.float64]
-    rows: NDArray[np.float64]
-    kept: NDArray[np.intp]  # index of each row in the input
-    bounded: bool
+    Attributes
+    ----------
+    dim
+        Number of variables S.
+    corners
+        Homogeneous integers (x ..., t), t > 0, coprime, of each point x / t. They are the
+        vertices unless there are lines; then they are those of the slice at right angles to the
+        lines, and the polyhedron has no vertices.
+    extreme
+        Coprime integers of each extreme direction; at right angles to the lines, if there are any.
+    lines
+        Integers of each of a basis of the lines.
+    rows
+        The rows (a ..., beta) that it was made from.
+    incidence
+        For each of them a number whose bit i says whether corner i is on the row.
+    """
+
+    dim: int
+    corners: tuple[_Vector, ...]
+    extreme: tuple[_Vector, ...]
+    lines: tuple[_Vector, ...]
+    rows: tuple[_Vector, ...]
+    incidence: tuple[int, ...]
+
+    @property
+    def bounded(self) -> bool:
+        """Whether there are neither rays nor lines."""
+        return not self.extreme and not self.lines
+
+    @cached_property
+    def vertices(self) -> NDArray[np.float64]:
+        """Vertices (k, S) in lexicographic order, rounded; none if there is a line.
+
+        Each is there once. Two that differ by less than floats resolve may be rounded to one place.
+
+        Raises
+        ------
+        SolverFailedError
+            If a coordinate is beyond the range of float64.
+        """
+        corners = () if self.lines else self.corners
+        points = [[_quotient(entry, corner[-1]) for entry in corner[:-1]] for corner in corners]
+        return _sorted(np.array(points, dtype=np.float64).reshape(len(points), self.dim))
+
+    @cached_property
+    def rays(self) -> NDArray[np.float64]:
+        """Extreme directions (r, S) of unit length in lexicographic order, rounded; of a line, both."""
+        back = [tuple(-entry for entry in line) for line in self.lines]
+        directions = [_unit_direction(ray) for ray in (*self.extreme, *self.lines, *back)]
+        return _sorted(np.array(directions, dtype=np.float64).reshape(len(directions), self.dim))
+
+    @cached_property
+    def volume(self) -> float:
+        """Volume (S-dimensional), rounded; infinite if unbounded.
+
+        Raises
+        ------
+        SolverFailedError
+            If the volume is finite and beyond the range of float64.
+
+        Notes
+        -----
+        Algorithm: where every vertex is on S facets, Lawrence's sum over the vertices, with as many
+        digits as its cancellation takes; the cost is that of a matrix inverse each. Elsewhere a
+        triangulation, which grows with the number of simplices (up to S factorial for a cube).
+        """
+        if not self.bounded:
+            return math.inf
+        everyone = (1 << len(self.corners)) - 1
+        facets = _facets(everyone, self.dim, self.incidence)
+        sides = [self.rows[self.incidence.index(facet)][:-1] for facet in facets]
+        tight = [
+            [side for side, facet in zip(sides, facets, strict=True) if facet >> i & 1]
+            for i in range(len(self.corners))
+        ]
+        if all(len(beside) == self.dim for beside in tight):
+            return _volume_of_simple(self.corners, tight)
+        return _volume_of_triangulated(self.corners, everyone, facets)
 
 
-def vertices(
-    matrix: ArrayLike, rhs: ArrayLike, inside: Sequence[Number], *, bounded: bool
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Vertices and rays of the full-dimensional polyhedron ``{y : matrix @ y <= rhs}``.
-
-    `solvers.polyhedron.HPolyhedron.vertices` finds the last two arguments by itself.
+def v_representation(rows: Sequence[Sequence[int]], dim: int) -> VRepresentation:
+    """Vertices, rays and lines of the full-dimensional polyhedron of integer rows.
 
     Parameters
     ----------
-    matrix, rhs
-        Finite floats (m, n) and (m,), n >= 1; redundant rows do no harm.
-    inside
-        A point (n,) strictly inside: int, float or Fraction.
-    bounded
-        Whether the polyhedron is bounded.
-
-    Returns
-    -------
-    points : ndarray
-        Vertices (k, n) in lexicographic order; none if the polyhedron contains a line.
-    rays : ndarray
-        Extreme directions (r, n) of unit length in lexicographic order; none if bounded; of a
-        line, both directions.
+    rows
+        Integers (a ..., beta), each of length ``dim + 1``, which say ``a . z + beta >= 0``;
+        redundant and repeated ones do no harm.
+    dim
+        Number of variables, at least 1.
 
     Raises
     ------
     SolverInputError
-        If the shapes do not fit, a number is not finite, or the point is not strictly inside.
-    SolverFailedError
-        If cddlib gives up or contradicts `bounded`.
+        If a row has another length.
+    EmptyPolyhedronError
+        If the polyhedron has no interior.
+
+    Notes
+    -----
+    Guarantee: exact. Cost: at most the cube of the number of vertices, in practice its square.
     """
-    table, side = _checked(matrix, rhs)
-    rounded = _rounded(table, side, inside, bounded)
-    corners, directions = _generators(rounded)
-    points = np.array([_vertex(rounded, table, side, corner) for corner in corners])
-    rays = directions @ rounded.transform.T
-    rays = rays / np.linalg.norm(rays, axis=1, keepdims=True)
-    return _sorted(points.reshape(len(corners), table.shape[1])), _sorted(rays)
-
-
-def volume(matrix: ArrayLike, rhs: ArrayLike, inside: Sequence[Number]) -> float:
-    """Volume (n-dimensional) of the bounded polyhedron ``{y : matrix @ y <= rhs}``.
-
-    `solvers.polyhedron.HPolyhedron.volume` finds the last argument by itself.
-
-    Parameters
-    ----------
-    matrix, rhs
-        Finite floats (m, n) and (m,), n >= 1.
-    inside
-        A point (n,) strictly inside: int, float or Fraction.
-
-    Raises
-    ------
-    SolverInputError
-        If the shapes do not fit, a number is not finite, or the point is not strictly inside.
-    SolverFailedError
-        If cddlib or Qhull gives up, or the polyhedron is not bounded.
-    """
-    table, side = _checked(matrix, rhs)
-    rounded = _rounded(table, side, inside, bounded=True)
-    corners, _ = _generators(rounded)
-    # In floats the determinant of a thin shape's transform would have no correct digit.
-    scale = abs(float(DyadicMatrix.from_array(rounded.transform).determinant()))
-    if table.shape[1] == 1:
-        return float(np.ptp(corners)) * scale
-    from scipy.spatial import ConvexHull, QhullError  # a heavy import, paid by those who ask for volumes
-
-    try:
-        return float(ConvexHull(corners).volume) * scale
-    except QhullError as failure:
-        raise SolverFailedError(
-            f"Qhull found no volume of {len(corners)} vertices in {table.shape[1]} dimensions: "
-            f"{str(failure).splitlines()[0]}"
-        ) from failure
-
-
-def _checked(matrix: ArrayLike, rhs: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    table, side = np.asarray(matrix, dtype=np.float64), np.asarray(rhs, dtype=np.float64)
-    if table.ndim != 2 or side.shape != table.shape[:1] or table.shape[1] == 0:
+    if dim < 1 or any(len(row) != dim + 1 for row in rows):
         raise SolverInputError(
-            f"vertices got G of shape {table.shape} and h of shape {side.shape}; "
-            "expected (m, n) and (m,) with n >= 1."
+            f"v_representation got dim {dim} and rows of lengths {sorted({len(row) for row in rows})}; "
+            "expected dim >= 1 and rows (a ..., beta) of length dim + 1."
         )
-    return table, side
-
-
-def _rounded(
-    table: NDArray[np.float64], side: NDArray[np.float64], inside: Sequence[Number], bounded: bool
-) -> _Rounded:
-    """Make the polyhedron round: whiten about a point, move to the analytic centre, and again."""
-    kept = np.flatnonzero(np.abs(table).max(axis=1, initial=0.0) > 0.0)
-    rows, right = table[kept], side[kept]
-    centre = [as_fraction(entry) for entry in inside]
-    slacks = _slacks(rows, right, centre)
-    if slacks.min(initial=1.0) <= 0.0:
-        raise SolverInputError(
-            f"vertices got a point that misses or touches row {int(kept[slacks.argmin()])}; "
-            "expected a point strictly inside."
+    table = [(0,) * dim + (1,), *(tuple(int(entry) for entry in row) for row in rows)]
+    matrix = integer_matrix(table, dim + 1)
+    chosen = pivot_columns(matrix.transpose())
+    lines = nullspace(matrix) if len(chosen) <= dim else []
+    if lines:
+        # In the span of the rows, at right angles to the lines, the cone is pointed.
+        span = integer_matrix([table[k] for k in chosen], dim + 1)
+        across = _extreme_rays(_table(matrix * span.transpose()), chosen)
+        turned = _table(integer_matrix([vector for vector, _ in across], len(chosen)) * span)
+        found = [(_primitive(vector), on) for vector, (_, on) in zip(turned, across, strict=True)]
+    else:
+        found = _extreme_rays(table, chosen)
+    corners = [generator for generator in found if generator[0][-1] > 0]
+    if not corners or any(
+        any(table[k]) and _where(found, k) + 1 == 1 << len(found) for k in range(len(table))
+    ):
+        raise EmptyPolyhedronError(
+            f"v_representation got {len(rows)} rows in {dim} dimensions that leave no interior; expected a "
+            "full-dimensional polyhedron."
         )
-    transform = np.eye(table.shape[1])
-    turned = rows / slacks[:, None]
-    for _ in range(_ROUNDS if bounded else 1):
-        transform = transform @ _whitening(turned, spans=bounded)
-        turned = _turned(rows, slacks, transform)
-        if bounded:
-            centre, slacks = _moved(rows, right, centre, transform @ _analytic_step(turned))
-            turned = _turned(rows, slacks, transform)
-            sizes = np.linalg.svd(turned, compute_uv=False)
-            if sizes.max() < _ROUND and sizes.min() > 1.0 / _ROUND:
-                break
-    return _Rounded(centre, transform, turned, kept, bounded)
-
-
-def _turned(
-    rows: NDArray[np.float64], slacks: NDArray[np.float64], transform: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Rows in coordinates w, scaled to slack 1.
-
-    On a thin shape the product cancels nearly all digits, so it is rounded once, at its end.
-    """
-    product = DyadicMatrix.from_array(rows) @ DyadicMatrix.from_array(transform)
-    return product.to_float() / slacks[:, None]
-
-
-def _moved(
-    rows: NDArray[np.float64],
-    right: NDArray[np.float64],
-    centre: list[Fraction],
-    step: NDArray[np.float64],
-) -> tuple[list[Fraction], NDArray[np.float64]]:
-    """Take a step that stays inside; the new centre and its slacks."""
-    moved = [a + Fraction(b) for a, b in zip(centre, step.tolist(), strict=True)]
-    # A float centre keeps the numbers short; the exact one serves where floats are too coarse.
-    for candidate in ([Fraction(float(entry)) for entry in moved], moved):
-        slacks = _slacks(rows, right, candidate)
-        if slacks.min() > 0.0:
-            return candidate, slacks
-    return centre, _slacks(rows, right, centre)
-
-
-def _slacks(
-    rows: NDArray[np.float64], right: NDArray[np.float64], centre: Sequence[Fraction]
-) -> NDArray[np.float64]:
-    """Slacks of the rows at a rational point, each rounded once: no cancellation, exact signs."""
-    (place,), ((scale, _),) = scaled_integer_rows([[*(-entry for entry in centre), 1]])
-    column = DyadicMatrix(integer_matrix([[entry] for entry in place], 1), 0)
-    product = DyadicMatrix.from_array(np.column_stack([rows, right])) @ column
-    return np.array([float(row[0] / scale) for row in product.to_fractions()])
-
-
-def _analytic_step(rows: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Move from the origin to (about) the analytic centre of rows @ u <= 1, by damped Newton steps."""
-    place = np.zeros(rows.shape[1])
-    for _ in range(_NEWTON_STEPS):
-        local = rows / (1.0 - rows @ place)[:, None]
-        # Least squares in place of the normal equations: half the digits lost on thin shapes.
-        step = -np.linalg.lstsq(local, np.ones(len(rows)), rcond=None)[0]
-        decrement = float(np.linalg.norm(local @ step))
-        place = place + step / (1.0 + decrement)
-        if decrement < 1e-3:
-            break
-    return place
-
-
-def _whitening(rows: NDArray[np.float64], *, spans: bool) -> NDArray[np.float64]:
-    """Return a linear map T such that (rows @ T).T @ (rows @ T) is about the identity.
-
-    Unless the rows span the space, directions that they leave free are only scaled.
-    """
-    width = rows.shape[1]
-    _, sizes, axes = np.linalg.svd(rows, full_matrices=True)
-    largest = float(sizes.max(initial=0.0)) or 1.0
-    padded = np.full(width, largest)
-    padded[: len(sizes)] = np.where(sizes > (0.0 if spans else 1e-14) * largest, sizes, largest)
-    return np.asarray(axes.T / padded)
-
-
-def _generators(rounded: _Rounded) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Vertices and rays in round coordinates, by cddlib, checked.
-
-    cddlib at times loses vertices without a word where entries are near its own zero (1e-7), so
-    the coordinates are turned by a generic rotation first; what `_closed` does not prove counts
-    when two rotations agree.
-    """
-    width = rounded.rows.shape[1]
-    sizes: set[tuple[int, int]] = set()
-    for attempt in range(_ATTEMPTS):
-        turn = np.linalg.qr(np.random.default_rng(attempt).normal(size=(width, width)))[0]
-        corners, rays = _double_description(rounded.rows @ turn)
-        corners, rays = corners @ turn.T, rays @ turn.T
-        if rounded.bounded and (len(rays) or len(corners) <= width):
-            continue
-        closed = _closed(rounded.rows, corners) if rounded.bounded else None
-        size = len(corners), len(rays)
-        if closed or (closed is None and size in sizes):
-            return corners, rays
-        sizes.add(size)
-    raise SolverFailedError(
-        f"cddlib found no consistent vertices of {len(rounded.rows)} rows in {width} dimensions: "
-        "its float arithmetic does not suffice here, or the polyhedron is not bounded as was said."
+    return VRepresentation(
+        dim,
+        tuple(vector for vector, _ in corners),
+        tuple(vector[:-1] for vector, _ in found if vector[-1] == 0),
+        tuple(_primitive(line[:-1]) for line in lines),
+        tuple(table[1:]),
+        tuple(_where(corners, k) for k in range(1, len(table))),
     )
 
 
-def _double_description(rows: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Vertices and rays of rows @ w <= 1 as cddlib has them; nothing at all if it gives up."""
-    import cdd  # GPL, and needed here only
-
-    width = rows.shape[1]
-    # cddlib reads b - A w >= 0 as [b, -A]; the row of ones alone says 1 >= 0, for the case of no rows.
-    inequalities = [[1.0] + [0.0] * width, *([1.0, *(-row)] for row in rows)]
-    try:
-        polyhedron = cdd.polyhedron_from_matrix(
-            cdd.matrix_from_array(inequalities, rep_type=cdd.RepType.INEQUALITY)
-        )
-        found = cdd.copy_generators(polyhedron)
-    except RuntimeError:
-        return np.zeros((0, width)), np.zeros((0, width))  # refused as inconsistent: another try follows
-    table = np.array(found.array, dtype=np.float64).reshape(-1, width + 1)
-    lines = table[sorted(found.lin_set), 1:]
-    free = np.ones(len(table), dtype=bool)
-    free[list(found.lin_set)] = False
-    corner = table[:, 0] != 0.0
-    corners = table[free & corner, 1:] / table[free & corner, :1]
-    rays = np.concatenate([table[free & ~corner, 1:], lines, -lines])
-    return (corners[:0] if len(lines) else corners), rays  # where lines are contained there is no vertex
+def _where(generators: Sequence[_Generator], row: int) -> int:
+    """Bits of the generators on which a row vanishes."""
+    return sum(1 << i for i, (_, on) in enumerate(generators) if on >> row & 1)
 
 
-def _closed(rows: NDArray[np.float64], corners: NDArray[np.float64]) -> bool | None:
-    """Tell whether these are all the vertices of a bounded polyhedron; None if it is not simple.
+def _extreme_rays(rows: Sequence[_Vector], chosen: Sequence[int]) -> list[_Generator]:
+    """Extreme rays of the pointed cone ``{x : rows x >= 0}``; `chosen` are n independent rows.
 
-    If each lies on exactly n rows, any n - 1 of these give an edge, and an edge has two ends:
-    vertices with that property are all, because the graph of a polytope is connected.
+    Double description: the cone of the chosen rows is cut by the others, one after the other; a
+    cut makes a new ray of each two adjacent ones that it separates, which are adjacent if and
+    only if no third one is on all the rows that both are on.
     """
-    width = rows.shape[1]
-    tight = np.abs(1.0 - corners @ rows.T) < _TIGHT
-    on = tight.sum(axis=1)
-    if (on != width).any():
-        return None if (on >= width).all() else False
-    ends = Counter(edge for row in tight for edge in combinations(np.flatnonzero(row).tolist(), width - 1))
-    return all(count == 2 for count in ends.values())
+    width = len(chosen)
+    inverse = inverse_with_denominator(integer_matrix([rows[k] for k in chosen], width))
+    assert inverse is not None  # they are independent
+    start = sum(1 << k for k in chosen)
+    rays = [
+        (_primitive(column), start ^ 1 << k)
+        for k, column in zip(chosen, _table(inverse[0].transpose()), strict=True)
+    ]
+    for k in sorted(set(range(len(rows))) - set(chosen)):
+        bit = 1 << k
+        inside: list[tuple[_Vector, int, int]] = []
+        outside: list[tuple[_Vector, int, int]] = []
+        kept: list[_Generator] = []
+        for vector, on in rays:
+            value = sum(map(mul, rows[k], vector))
+            if value == 0:
+                kept.append((vector, on | bit))
+            else:
+                (inside if value > 0 else outside).append((vector, on, value))
+        kept += [(vector, on) for vector, on, _ in inside]
+        everyone = [on for _, on in rays]
+        for vector, on, value in inside:
+            for other, beside, below in outside:
+                common = on & beside
+                if common.bit_count() >= width - 2 and _are_adjacent(common, everyone):
+                    ray = [value * b - below * a for a, b in zip(vector, other, strict=True)]
+                    kept.append((_primitive(ray), common | bit))
+        rays = kept
+    return rays
 
 
-def _vertex(
-    rounded: _Rounded, table: NDArray[np.float64], side: NDArray[np.float64], corner: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Return the vertex in the coordinates of the input, solved exactly from its rows if they are n."""
-    width = len(corner)
-    tight = rounded.kept[np.flatnonzero(np.abs(1.0 - rounded.rows @ corner) < _TIGHT)]
-    if len(tight) == width:
-        exact = solve(table[tight].tolist(), side[tight].tolist())
-        if exact is not None:
-            return np.array([float(entry) for entry in exact])
-    moved = (rounded.transform @ corner).tolist()
-    return np.array([float(a + as_fraction(b)) for a, b in zip(rounded.centre, moved, strict=True)])
+def _are_adjacent(common: int, everyone: Sequence[int]) -> bool:
+    """Whether only two rays are on all the rows that two rays have in common."""
+    count = 0
+    for on in everyone:
+        if common & on == common:
+            count += 1
+            if count > 2:
+                return False
+    return True
+
+
+def _volume_of_simple(corners: Sequence[_Vector], tight: Sequence[Sequence[_Vector]]) -> float:
+    """Volume of a polytope each of whose corners is on as many rows as there are dimensions."""
+    terms: list[tuple[int, int]] = []
+    random = Random(0)
+    while len(terms) < len(corners):
+        # A linear function that is constant on no edge; a generic one is not.
+        function = [random.getrandbits(20) - (1 << 19) for _ in tight[0]]
+        terms = []
+        for corner, normals in zip(corners, tight, strict=True):
+            term = _lawrence_term(function, corner, normals)
+            if term is None:
+                break
+            terms.append(term)
+    places = 256
+    while True:
+        total = sum((above << places) // below for above, below in terms)
+        if total >> 60 > len(terms):  # each term is short by less than 1
+            return _quotient(total, math.factorial(len(tight[0])) << places)
+        places *= 2
+
+
+def _lawrence_term(
+    function: Sequence[int], corner: _Vector, normals: Sequence[_Vector]
+) -> tuple[int, int] | None:
+    """Numerator and denominator of a corner's term, but for the factorial; None where it has none."""
+    width = len(normals)
+    matrix = integer_matrix(normals, width)
+    inverse = inverse_with_denominator(matrix)
+    assert inverse is not None  # the rows of a corner are independent
+    numerators, denominator = inverse
+    shares = (integer_matrix([function], width) * numerators).entries()
+    below = math.prod(-int(share) for share in shares) * abs(int(matrix.det())) * corner[-1] ** width
+    above = (sum(map(mul, function, corner)) * denominator) ** width
+    if below == 0:
+        return None
+    return (above, below) if below > 0 else (-above, -below)
+
+
+def _volume_of_triangulated(corners: Sequence[_Vector], everyone: int, facets: Sequence[int]) -> float:
+    """Volume of any polytope, summed over the simplices of a triangulation."""
+    dim = len(corners[0]) - 1
+    places, size = _round_coordinates(corners)
+    total = 0.0
+    simplices = _simplices(everyone, dim, facets, {})
+    while chunk := list(islice(simplices, _CHUNK)):
+        ends = places[np.array(chunk)]
+        total += float(np.abs(np.linalg.det(ends[:, 1:] - ends[:, :1])).sum())
+    value = Fraction(total) * size / math.factorial(dim)
+    return _quotient(value.numerator, value.denominator)
+
+
+def _round_coordinates(corners: Sequence[_Vector]) -> tuple[NDArray[np.float64], Fraction]:
+    """Corners of a polytope in coordinates of size one, and how much larger volumes are in space.
+
+    The coordinates are barycentric with respect to a simplex of corners that is as large as any
+    with one other corner, up to a factor: none is larger than the factor, none is cancelled away.
+    """
+    width = len(corners[0])
+    matrix = integer_matrix(corners, width)
+    basis = pivot_columns(matrix.transpose())
+    while True:
+        frame = integer_matrix([corners[i] for i in basis], width)
+        inverse = inverse_with_denominator(frame)
+        assert inverse is not None  # they are affinely independent
+        numerators, denominator = inverse
+        places = np.array(
+            [
+                [
+                    entry * corners[j][-1] / (denominator * corner[-1])
+                    for entry, j in zip(row, basis, strict=True)
+                ]
+                for row, corner in zip(_table(matrix * numerators), corners, strict=True)
+            ]
+        )
+        sizes = np.abs(places)
+        i, j = divmod(int(sizes.argmax()), width)
+        if sizes[i, j] <= _FAT:
+            break
+        basis[j] = i
+    size = Fraction(abs(int(frame.det())), math.prod(corners[j][-1] for j in basis))
+    return places[:, 1:], size
+
+
+def _simplices(
+    face: int, dim: int, rows: Sequence[int], known: dict[int, list[int]]
+) -> Iterator[tuple[int, ...]]:
+    """Triangulate a face by pulling: join its lowest corner to the simplices of the facets without it.
+
+    Parameters
+    ----------
+    face
+        Bits of the corners of the face.
+    dim
+        Its dimension.
+    rows
+        Bits of the corners of faces whose intersections with the face include all its facets.
+    known
+        Facets of the faces so far.
+    """
+    if face.bit_count() == dim + 1:
+        yield tuple(i for i in range(face.bit_length()) if face >> i & 1)
+        return
+    facets = known.get(face)
+    if facets is None:
+        facets = known[face] = _facets(face, dim, rows)
+    apex = face & -face
+    for facet in facets:
+        if not facet & apex:
+            for simplex in _simplices(facet, dim - 1, facets, known):
+                yield (apex.bit_length() - 1, *simplex)
+
+
+def _facets(face: int, dim: int, rows: Sequence[int]) -> list[int]:
+    """Return the largest of the proper parts of a face that rows cut out."""
+    parts = {face & row for row in rows} - {face}
+    facets: list[int] = []
+    for part in sorted(parts, key=lambda bits: (-bits.bit_count(), bits)):
+        if part.bit_count() >= dim and not any(part & facet == part for facet in facets):
+            facets.append(part)
+    return facets
+
+
+def _table(matrix: IntegerMatrix) -> list[_Vector]:
+    return [tuple(int(entry) for entry in row) for row in matrix.table()]
+
+
+def _primitive(vector: Sequence[int]) -> _Vector:
+    """Coprime integers in the same direction."""
+    divisor = math.gcd(*vector)
+    return tuple(entry // divisor for entry in vector) if divisor > 1 else tuple(vector)
+
+
+def _quotient(numerator: int, denominator: int) -> float:
+    """Round a quotient once."""
+    try:
+        return numerator / denominator
+    except OverflowError:
+        raise SolverFailedError(
+            "a polyhedron has a vertex or a volume beyond the range of float64 (1.8e308); "
+            "scale its rows, or bound it by a smaller domain."
+        ) from None
+
+
+def _unit_direction(direction: Sequence[int]) -> list[float]:
+    # Integers of any size: first to floats of ordinary size, by one power of two.
+    unit = 1 << max(entry.bit_length() for entry in direction)
+    scaled = [entry / unit for entry in direction]
+    length = math.hypot(*scaled)
+    return [entry / length for entry in scaled]
 
 
 def _sorted(rows: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -29,6 +29,7 @@ from solvers.status import LPStatus
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 Point = tuple[Fraction, ...]
+Guess = Floats | Point
 
 _SMALL = 2**20
 
@@ -123,19 +124,33 @@ def _rounded(rows: list[Row], bounded: bool, radius: Floats) -> System:
     return System(array, slack, flags, spans, 1.0, reach, bounded)
 
 
-def _interior(rows: list[Row], guesses: Sequence[Floats]) -> tuple[Point, bool]:
+def _interior(rows: list[Row], guesses: Sequence[Guess]) -> tuple[Point, bool]:
     """Return a strictly interior point, and whether it consists of floats."""
     for guess in guesses:
-        point = tuple(as_fraction(float(z)) for z in guess)
-        if np.all(np.isfinite(guess)) and all(_value(row, point) > 0 for row in rows):
-            return point, True
+        found = _rational(guess)
+        if found is not None and _is_inside(rows, found):
+            return _rounded_inside(rows, found)
     found = interior_point([[-entry for entry in row[:-1]] for row in rows], [row[-1] for row in rows])
     if found is None:
         raise InvariantError("a region that the walk reached has no interior; please report the network.")
-    rounded = tuple(as_fraction(float(z)) for z in found)
-    if all(_value(row, rounded) > 0 for row in rows):
-        return rounded, True
-    return found, False
+    return _rounded_inside(rows, found)
+
+
+def _rational(guess: Guess) -> Point | None:
+    """Return a guess as rationals; None if it is not finite."""
+    if isinstance(guess, tuple):
+        return guess
+    return tuple(as_fraction(float(z)) for z in guess) if np.all(np.isfinite(guess)) else None
+
+
+def _is_inside(rows: list[Row], point: Point) -> bool:
+    return all(_value(row, point) > 0 for row in rows)
+
+
+def _rounded_inside(rows: list[Row], point: Point) -> tuple[Point, bool]:
+    """Round a strictly interior point to floats if these are inside too; and whether they are."""
+    rounded = tuple(as_fraction(float(z)) for z in point)
+    return (rounded, True) if rounded == point or _is_inside(rows, rounded) else (point, False)
 
 
 def _exact_facet_point(k: int, rows: list[Row], live: list[int], inside: Point) -> Point | None:
@@ -164,7 +179,7 @@ def decide_exactly(
     domain: ExactDomain,
     code: Integers,
     radius: Floats | None,
-    guesses: Sequence[Floats],
+    guesses: Sequence[Guess],
 ) -> ExactRegion:
     """Decide everything about the region of a code.
 
@@ -177,7 +192,7 @@ def decide_exactly(
     radius
         (S,) bound on the domain; None for the whole space.
     guesses
-        Points (S,) that may be strictly inside.
+        Points (S,), floats or rationals, that may be strictly inside; the first that is serves.
 
     Returns
     -------

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
+from operator import mul
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from polyspline.cpa.exact import exact_network
+from polyspline.cpa.exact import Row, exact_network
 from polyspline.domains import Domain
+from polyspline.errors import InvariantError, ShapeError
 from polyspline.network import Network
 from polyspline.regions.exact import ExactDomain, decide_exactly, flip
 from polyspline.regions.rounding import unit_length
@@ -47,6 +50,9 @@ class FacetGeometry:
         (S,) outward, of unit length (rounded).
     offset
         The facet lies on ``normal . z = offset`` (rounded).
+    row
+        The same inequality exactly: coprime integers (a ..., beta), S + 1 of them, with
+        ``a . z + beta >= 0`` inside. The region across has the negated row.
     sources
         All unit knots and domain rows on its hyperplane, units first, ascending.
     point
@@ -57,12 +63,15 @@ class FacetGeometry:
 
     normal: Floats
     offset: float
+    row: Row
     sources: tuple[Source, ...]
     point: Floats
     across: NDArray[Any] | None
 
 
-def region_facets(net: Network, domain: Domain, code: Integers, witness: Floats) -> tuple[FacetGeometry, ...]:
+def region_facets(
+    net: Network, domain: Domain, code: Integers, witness: Floats | tuple[Fraction, ...]
+) -> tuple[FacetGeometry, ...]:
     """Facets of the region of a code.
 
     Parameters
@@ -72,7 +81,8 @@ def region_facets(net: Network, domain: Domain, code: Integers, witness: Floats)
     code
         (N,) the code of a region.
     witness
-        (S,) a point (nearly) inside.
+        (S,) a point inside. Floats may miss by their rounding, which costs an exact linear
+        program; rationals are taken at their word.
 
     Returns
     -------
@@ -81,13 +91,20 @@ def region_facets(net: Network, domain: Domain, code: Integers, witness: Floats)
 
     Raises
     ------
+    ShapeError
+        If the witness has not S coordinates.
     InvariantError
-        If no region has that code.
+        If no region has that code, or a rational witness is not strictly inside.
 
     Notes
     -----
     Guarantee: which facets there are, their sources and the codes beyond are exact.
     """
+    if len(witness) != net.latent_dim:
+        raise ShapeError(
+            f"region_facets got a witness with {len(witness)} coordinates; expected {net.latent_dim}, "
+            "one for each latent dimension."
+        )
     exact = exact_network(net.layers)
     normals, sides = domain.rows()
     radius = None
@@ -96,6 +113,8 @@ def region_facets(net: Network, domain: Domain, code: Integers, witness: Floats)
         radius = np.maximum(np.abs(low), np.abs(high))
     pieces = np.asarray(code, np.int64)
     region = decide_exactly(exact, ExactDomain(normals, sides), pieces, radius, [witness])
+    if isinstance(witness, tuple):
+        _check_inside([facet.row for facet in region.facets], witness)
     knot_sources = [
         Source("unit", unit, knot)
         for unit, count in enumerate(np.asarray(net.n_pieces).tolist())
@@ -108,5 +127,15 @@ def region_facets(net: Network, domain: Domain, code: Integers, witness: Floats)
         sources = [knot_sources[knot] for knot in facet.knots]
         sources += [Source("domain", row, 0) for row in facet.domain_rows]
         across = None if facet.domain_rows else flip(exact, pieces, facet.row).astype(code.dtype)
-        facets.append(FacetGeometry(normal, offset, tuple(sources), facet.point, across))
+        facets.append(FacetGeometry(normal, offset, facet.row, tuple(sources), facet.point, across))
     return tuple(facets)
+
+
+def _check_inside(rows: list[Row], witness: tuple[Fraction, ...]) -> None:
+    """Raise unless a rational witness is strictly inside; the rows of the facets tell."""
+    for row in rows:
+        if sum(map(mul, row, witness), Fraction(row[-1])) <= 0:
+            raise InvariantError(
+                "region_facets got a rational witness that is not strictly inside the region of the code; "
+                "expected one that is: pass floats to have one found."
+            )

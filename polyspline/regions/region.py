@@ -15,10 +15,11 @@ from polyspline.cpa.layers import as_float_array
 from polyspline.domains import Domain
 from polyspline.errors import ShapeError
 from polyspline.network import Network
-from polyspline.regions.boundedness import is_bounded
 from polyspline.regions.facets import FacetGeometry, Source, region_facets
 from polyspline.regions.pieces import piece_ranges
+from solvers.lp.shape import is_bounded
 from solvers.polyhedron import HPolyhedron
+from solvers.vertices import VRepresentation, v_representation
 
 Floats = NDArray[np.float64]
 
@@ -101,7 +102,7 @@ class Region:
         Which rows are facets is decided exactly; normals, offsets and points are rounded.
         The two regions that share a facet give it exactly opposite normals and offsets.
         """
-        return region_facets(self.net, self.domain, self.code, self.witness)
+        return region_facets(self.net, self.domain, self.code, self.exact_witness or self.witness)
 
     @cached_property
     def hrep(self) -> HRepresentation:
@@ -145,32 +146,63 @@ class Region:
         """Whether the region is bounded; decided exactly."""
         if self.domain.bounded:
             return True
-        return is_bounded(self.net, self.domain, self.code, self.facets)
+        if not self.facets:
+            return False
+        outward = [[-entry for entry in facet.row[:-1]] for facet in self.facets]
+        return is_bounded(outward, [facet.row[-1] for facet in self.facets])
 
     @cached_property
     def polyhedron(self) -> HPolyhedron:
-        """The H-representation as a polyhedron of the solvers (float64 rows)."""
+        """The H-representation as a polyhedron of the solvers: its rows are rounded.
+
+        Where the region is thin this may be another set, or empty; `vertices` and `volume` are
+        taken from the exact rows instead.
+        """
         return HPolyhedron(self.hrep.G, self.hrep.h)
 
     def vertices(self) -> Floats:
-        """Vertices, (k, S), rounded.
+        """Vertices, (k, S), in lexicographic order.
 
-        An unbounded region is the hull of its vertices and of the directions `rays`;
-        if it contains a line, it has no vertices and these are points that stand for them.
+        The region is the sum of the hull of its vertices and of the cone of its `rays`. If it
+        contains a line, it has no vertices: (0, S).
+
+        Raises
+        ------
+        SolverFailedError
+            If a coordinate is beyond the range of float64.
+
+        Notes
+        -----
+        Guarantee: which vertices there are is exact, also where the region is thinner than floats
+        resolve; each is there once, and its coordinates are rounded once.
         """
-        return self._generators[0]
+        return self.v_representation.vertices
 
     def rays(self) -> Floats:
-        """Return the unit directions (r, S) of an unbounded region; (0, S) for a bounded one."""
-        return self._generators[1]
+        """Extreme directions (r, S) of unit length, in lexicographic order; (0, S) if bounded.
+
+        Of a line, both directions are there; other directions are at right angles to the lines.
+
+        Notes
+        -----
+        Guarantee: which rays there are is exact; their coordinates are rounded.
+        """
+        return self.v_representation.rays
 
     @cached_property
-    def _generators(self) -> tuple[Floats, Floats]:
-        return self.polyhedron.vertices()
+    def v_representation(self) -> VRepresentation:
+        """Vertices, rays and lines in integers, from the exact rows of the facets."""
+        return v_representation([facet.row for facet in self.facets], self.net.latent_dim)
 
     def volume(self) -> float:
-        """S-dimensional volume, rounded; infinity for an unbounded region."""
-        return self.polyhedron.volume() if self.bounded else float("inf")
+        """S-dimensional volume, rounded; infinity for an unbounded region.
+
+        Raises
+        ------
+        SolverFailedError
+            If the volume is finite and beyond the range of float64.
+        """
+        return self.v_representation.volume if self.bounded else float("inf")
 
     def contains(self, z: ArrayLike) -> bool | NDArray[np.bool_]:
         """Whether the closed region contains a point, or each of several.

@@ -48,7 +48,7 @@ _CUT = typed(1)
 _FRESH = typed(2)
 _LONG = 100.0
 _FRAMES = 4
-_FEW = 12
+_FEW = 8
 
 
 @compiled_part
