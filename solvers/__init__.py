@@ -3,9 +3,9 @@
 Rooms, each importing only from those before it: `errors`, `status` and `integers`
 (leaves), `rational` (exact arithmetic by python-flint), `predicates` (exact decisions
 with a float filter), `lp` (linear programs: exact, by HiGHS, and the walk's compiled
-kernels) and `vertices` (V-representations by cddlib), `polyhedron` (`HPolyhedron`).
+kernels) and `vertices` (exact V-representations), `polyhedron` (`HPolyhedron`).
 
-Importing this package loads none of SciPy, numba or cddlib; names resolve when asked for.
+Importing this package loads none of SciPy or numba; names resolve when asked for.
 """
 
 from __future__ import annotations

@@ -225,7 +225,7 @@ def build_rows(t: Tables, refined: bool, s: RowSpace) -> tuple[int, bool]:
             s.rows[c, i] = t.domain_rows[c, i]
         s.slack[i] = t.domain_slack[i]
         s.flags[i] = t.domain_flags[i]
-        s.spans[i] = n_inputs if t.bounded else 0
+        s.spans[i] = t.domain_spans[i]
         s.knot[i] = -1 - i
     span = n_inputs
     for layer in range(t.n_in.shape[0]):

@@ -51,6 +51,7 @@ class Tables(NamedTuple):
     domain_rows: Floats  # (C, m) rows ``>= 0``, of the domain or of the sky t >= 0
     domain_slack: Floats  # (m,)
     domain_flags: Integers  # (m,)
+    domain_spans: Integers  # (m,) dimension of the subspace of each, see solvers.lp.ties
 
 
 def _unit_layers(layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
@@ -193,6 +194,40 @@ def make_tables(
         domain_slack=evaluation * (np.abs(domain_rows).T @ reach[:size]) * SAFETY,
         domain_flags=np.where(domain_rows[-1] == 0.0, CENTRAL, 0).astype(np.int64)
         | (INTEGRAL if integral_domain else 0),
+        domain_spans=np.full(domain_rows.shape[1], n_inputs if bounded else 0, np.int64),
+    )
+
+
+def make_row_tables(rows: Floats, slack: Floats, flags: Integers, radius: Floats, *, bounded: bool) -> Tables:
+    """Lay out a bare domain, the one region of a network without units.
+
+    Parameters
+    ----------
+    rows, slack, flags
+        (C, m), (m,) and (m,): the rows ``>= 0``, their errors, INTEGRAL and CENTRAL.
+    radius
+        (C,) bound on the points for which the errors hold.
+    bounded
+        Whether points are ``(z, 1)`` with z bounded; else the rows are of a cone.
+    """
+    size = len(rows)
+    nothing = np.empty(0, np.int64)
+    return Tables(
+        **_neuron_arrays(()),
+        layer_exact=nothing,
+        knot_drop=nothing,
+        twin_start=np.zeros(1, np.int64),
+        twins=nothing,
+        knot_slack=np.empty(0),
+        knot_flags=nothing,
+        unit=1.0,
+        radius=radius,
+        bounded=bounded,
+        size=size,
+        domain_rows=rows,
+        domain_slack=slack,
+        domain_flags=flags,
+        domain_spans=np.full(rows.shape[1], size - 1, np.int64),
     )
 
 

@@ -8,6 +8,7 @@ programs answer those.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -17,11 +18,13 @@ from numpy.typing import NDArray
 
 from polyspline.cpa.bounds import ROUNDOFF
 from polyspline.cpa.exact import ExactNetwork, Row, primitive
+from polyspline.cpa.tables import Tables, make_row_tables
 from polyspline.errors import InvariantError
+from polyspline.regions.kernel import decide_bare
+from polyspline.regions.rounding import nearest_float
 from solvers.integers import as_fraction, scaled_integer_rows
-from solvers.lp.cone import FACET, REDUNDANT, System, workspace
+from solvers.lp.cone import FACET, REDUNDANT, UNDECIDED
 from solvers.lp.exact import interior_point, maximise
-from solvers.lp.redundancy import INTERIOR_UNPROVEN, decide_rows
 from solvers.lp.ties import CENTRAL, INTEGRAL
 from solvers.rational import DyadicMatrix
 from solvers.status import LPStatus
@@ -104,7 +107,7 @@ def unit_rows(net: ExactNetwork, code: Integers) -> tuple[dict[Row, list[int]], 
     return found, dead
 
 
-def _rounded(rows: list[Row], bounded: bool, radius: Floats) -> System:
+def _rounded(rows: list[Row], bounded: bool, radius: Floats) -> Tables:
     """Rows for the kernel: small integers as they are, others scaled to size one and rounded once."""
     size = len(rows[0])
     array = np.empty((size, len(rows)))
@@ -120,8 +123,7 @@ def _rounded(rows: list[Row], bounded: bool, radius: Floats) -> System:
             flags[j] |= CENTRAL
     reach = np.append(2.0 * radius, 1.0) if bounded else np.ones(size)
     slack = 8.0 * (size + 4) * ROUNDOFF * (np.abs(array).T @ reach)
-    spans = np.full(len(rows), size - 1, np.int64)
-    return System(array, slack, flags, spans, 1.0, reach, bounded)
+    return make_row_tables(array, slack, flags, reach, bounded=bounded)
 
 
 def _interior(rows: list[Row], guesses: Sequence[Guess]) -> tuple[Point, bool]:
@@ -148,9 +150,54 @@ def _is_inside(rows: list[Row], point: Point) -> bool:
 
 
 def _rounded_inside(rows: list[Row], point: Point) -> tuple[Point, bool]:
-    """Round a strictly interior point to floats if these are inside too; and whether they are."""
-    rounded = tuple(as_fraction(float(z)) for z in point)
-    return (rounded, True) if rounded == point or _is_inside(rows, rounded) else (point, False)
+    """Move a strictly interior point to floats nearby that are inside, too; and whether there are any.
+
+    The coordinates are fixed to floats one after the other, each within what the rows
+    leave to it when the others stand.
+    """
+    rounded = tuple(as_fraction(nearest_float(z)) for z in point)
+    if rounded == point or _is_inside(rows, rounded):
+        return rounded, True
+    moved = list(point)
+    for i in range(len(point)):
+        chosen = _float_between(*_room(rows, moved, i), moved[i])
+        if chosen is None:
+            return point, False
+        moved[i] = chosen
+    return tuple(moved), True
+
+
+def _room(rows: list[Row], point: list[Fraction], i: int) -> tuple[Fraction | None, Fraction | None]:
+    """Open interval of coordinate i inside all rows, the others fixed; None for an end at infinity."""
+    low: Fraction | None = None
+    high: Fraction | None = None
+    for row in rows:
+        if row[i] != 0:
+            end = point[i] - _value(row, point) / row[i]
+            if row[i] > 0:
+                low = end if low is None else max(low, end)
+            else:
+                high = end if high is None else min(high, end)
+    return low, high
+
+
+def _float_between(low: Fraction | None, high: Fraction | None, near: Fraction) -> Fraction | None:
+    """Return a float64 strictly between two ends, as a fraction; None if none is found."""
+    guesses = [near]
+    if low is not None and high is not None:
+        guesses.append((low + high) / 2)
+    elif low is not None:
+        guesses.append(low + max(abs(low), Fraction(1)))
+    elif high is not None:
+        guesses.append(high - max(abs(high), Fraction(1)))
+    for guess in guesses:
+        middle = nearest_float(guess)
+        for candidate in (middle, math.nextafter(middle, -math.inf), math.nextafter(middle, math.inf)):
+            if math.isfinite(candidate):
+                found = as_fraction(candidate)
+                if (low is None or low < found) and (high is None or found < high):
+                    return found
+    return None
 
 
 def _exact_facet_point(k: int, rows: list[Row], live: list[int], inside: Point) -> Point | None:
@@ -215,7 +262,7 @@ def decide_exactly(
     if not rows:
         return ExactRegion(np.zeros(net.layers[0].n_in), None, (), dead, 1)
     inside, is_float = _interior(rows, guesses)
-    witness = np.array([float(z) for z in inside])
+    witness = np.array([nearest_float(z) for z in inside])
     state, points = _decided_by_floats(rows, witness if is_float else None, radius)
     decisions = int(not is_float)
     for k in range(len(rows)):
@@ -226,7 +273,7 @@ def decide_exactly(
         point = _exact_facet_point(k, rows, live, inside)
         state[k] = REDUNDANT if point is None else FACET
         if point is not None:
-            points[k] = [float(z) for z in point]
+            points[k] = [nearest_float(z) for z in point]
     facets = [
         ExactFacet(row, tuple(knots.get(row, ())), tuple(boundary.get(row, ())), points[j])
         for j, row in enumerate(rows)
@@ -241,23 +288,13 @@ def _decided_by_floats(
 ) -> tuple[Integers, Floats]:
     """State of every row as far as the kernel can tell, and points on the facets it found."""
     size = len(rows[0])
-    state = np.zeros(len(rows), np.int64)
-    points = np.zeros((len(rows), size - 1))
     if witness is None:
-        return state, points
+        return np.full(len(rows), UNDECIDED, np.int64), np.zeros((len(rows), size - 1))
     bounded = radius is not None
     live = rows if bounded else [*rows, (0,) * (size - 1) + (1,)]
-    system = _rounded(live, bounded, radius if radius is not None else np.empty(0))
-    work = workspace(len(live), size)
-    work.point[:] = np.append(witness, 1.0)
-    if not bounded:
-        work.point[:] /= max(1.0, float(np.max(np.abs(witness))))
-    if decide_rows(system, len(live), -1, work) == INTERIOR_UNPROVEN:
-        return state, points
-    state[:] = work.state[: len(rows)]
-    for j in np.flatnonzero(state == FACET):
-        points[j] = work.crossing[j, :-1] / work.crossing[j, -1]
-    return state, points
+    tables = _rounded(live, bounded, radius if radius is not None else np.empty(0))
+    state, points = decide_bare(tables, witness)
+    return state[: len(rows)], points[: len(rows)]
 
 
 def flip(net: ExactNetwork, code: Integers, facet: Row) -> Integers:

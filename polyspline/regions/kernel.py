@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from polyspline.cpa.rows import RowSpace, build_rows, row_space
 from polyspline.cpa.tables import Tables
 from solvers.compiled import NOTHING, compiled, compiled_part, larger, smaller
-from solvers.lp.cone import FACET, System, Workspace, row_values, strictly_inside, workspace
+from solvers.lp.cone import FACET, UNDECIDED, System, Workspace, row_values, strictly_inside, workspace
 from solvers.lp.redundancy import DECIDED, INTERIOR_UNPROVEN, decide_rows
 
 Floats = NDArray[np.float64]
@@ -59,6 +59,54 @@ def scratch(tables: Tables) -> Scratch:
     """Allocate the work arrays for a network."""
     space = row_space(tables)
     return Scratch(space, workspace(space.rows.shape[1], tables.size))
+
+
+def decide_bare(tables: Tables, point: Floats) -> tuple[Integers, Floats]:
+    """Decide which rows of a bare domain are facets, as far as floats can.
+
+    Parameters
+    ----------
+    tables
+        From `polyspline.cpa.tables.make_row_tables`, m rows.
+    point
+        (S,) a point strictly inside.
+
+    Returns
+    -------
+    state : ndarray of int64
+        (m,) of solvers.lp.cone.
+    points : ndarray of float64
+        (m, S) a point in the relative interior of each facet found.
+    """
+    scr = scratch(tables)
+    scr.work.state[:] = UNDECIDED
+    nothing = np.empty(0, np.uint64)
+    out = Expansion(np.empty((1, len(point))), np.empty(1, np.int64))
+    room = scr.space.knot.shape[0]
+    neighbours = Neighbours(
+        np.empty(2, np.int64),
+        np.empty(room, np.int32),
+        np.empty((room, 1), np.uint64),
+        np.empty((room, len(point))),
+    )
+    expand(
+        tables,
+        Layout(np.empty(0, np.int64), nothing, nothing),
+        np.zeros((1, 1), np.uint64),
+        point[None, :],
+        np.array([-1], np.int32),
+        False,
+        scr,
+        out,
+        neighbours,
+    )
+    count = tables.domain_rows.shape[1]
+    state = scr.work.state[:count].copy()
+    points = np.zeros((count, len(point)))
+    for j in np.flatnonzero(state == FACET):
+        crossing = scr.work.crossing[j]
+        points[j] = crossing[: len(point)] / crossing[-1]
+    return state, points
 
 
 @compiled_part

@@ -88,8 +88,11 @@ def merge(
                 other = regions
                 regions += 1
                 found.table[place] = other
-                found.packed[other] = key
-                found.points[other] = neighbours.point[f]
+                # Loops: for a slice numba compiles the text of an error message, for seconds.
+                for c in range(key.shape[0]):
+                    found.packed[other, c] = key[c]
+                for c in range(found.points.shape[1]):
+                    found.points[other, c] = neighbours.point[f, c]
                 found.entries[other] = neighbours.knot[f]
             if other > region:
                 found.edges[edges, 0] = region

@@ -26,7 +26,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from solvers.compiled import NOTHING, ZERO, compiled, compiled_part, larger, typed
+from solvers.compiled import NOTHING, ZERO, compiled_part, larger, typed
 from solvers.lp import simplex
 from solvers.lp.cone import FACET, REDUNDANT, UNDECIDED, System, Workspace, size_of, strictly_inside
 from solvers.lp.frame import polarise, reach_of_frame, set_frame, stretch_frame
@@ -226,7 +226,7 @@ def _begin_in_domain(system: System, count: int, w: Workspace) -> float:
     return most if _solve(count, _FRESH, w) else np.inf
 
 
-@compiled
+@compiled_part
 def decide_rows(system: System, n: int, known: int, w: Workspace) -> int:
     """Decide which rows are facets.
 
