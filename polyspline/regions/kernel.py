@@ -105,7 +105,8 @@ def decide_bare(tables: Tables, point: Floats) -> tuple[Integers, Floats]:
     points = np.zeros((count, len(point)))
     for j in np.flatnonzero(state == FACET):
         crossing = scr.work.crossing[j]
-        points[j] = crossing[: len(point)] / crossing[-1]
+        if crossing[-1] > 0.0:  # a facet of the sky has no point at a finite place
+            points[j] = crossing[: len(point)] / crossing[-1]
     return state, points
 
 
