@@ -131,16 +131,6 @@ def check_header(path: Path) -> None:
         raise RunFileError(f"{path}: has schema {version}, which never existed; the file is damaged.")
 
 
-def is_run_file(path: Path) -> bool:
-    """Whether a file carries the application id of a run file (of any schema)."""
-    try:
-        with path.open("rb") as stream:
-            header = stream.read(_HEADER_BYTES)
-    except OSError:
-        return False
-    return header.startswith(_MAGIC) and header[68:72] == APPLICATION_ID.to_bytes(4, "big")
-
-
 def connect(path: Path) -> sqlite3.Connection:
     """Open an existing run file; transactions are begun and ended by hand.
 

@@ -76,8 +76,11 @@ def walk_regions(
         if run_file is not None and state is not None and state.complete:
             return load_partition(run_file)
         fresh = state is None or state.regions == 0
-        if state is not None and not fresh:
+        if state is not None:
             _check_resumed(state, start, limits)
+            # A run killed before its first note holds no region, but it has its start.
+            origin = origin if state.start is None else state.start
+        if state is not None and not fresh:
             restore(problem, store, state)
         else:
             _begin(problem, store, net, domain, origin)

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 import polyspline as ps
+from polyspline.partition.run_file import RunWriter
 from tests.agreement.support import assert_identical
 from tests.agreement.zoo import families
 from tests.oracle.cases import random_weights
@@ -215,3 +216,10 @@ def test_a_refused_run_leaves_no_file(tmp_path: Path) -> None:
     with pytest.raises(ps.errors.DomainError):
         ps.enumerate_regions(net, ps.Box(-1, 1, dim=3), run_file=run)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_killed_before_its_first_region_keeps_its_start(tmp_path: Path) -> None:
+    net, domain, start = network([2, 6, 1]), ps.Box(-1, 1, dim=2), [0.5, -0.25]
+    RunWriter.create(tmp_path / "run", net, domain, {"start": start}).close()
+    resumed = ps.enumerate_regions(net, domain, run_file=tmp_path / "run", resume=True)
+    assert_identical(resumed, ps.enumerate_regions(net, domain, start=start))
