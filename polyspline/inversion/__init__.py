@@ -1,0 +1,6 @@
+"""Inversion: the latent z behind an x, with a bound that tells how good it is."""
+
+from polyspline.inversion.facade import invert
+from polyspline.inversion.result import BoundSource, Inversion, InversionStatus
+
+__all__ = ["BoundSource", "Inversion", "InversionStatus", "invert"]

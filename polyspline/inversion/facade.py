@@ -1,0 +1,236 @@
+"""The doorway of inversion: checks the arguments, runs a method, and says what the result is worth."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from importlib import import_module
+from typing import cast
+
+import numpy as np
+import numpy.typing as npt
+
+from polyspline.domains import Domain
+from polyspline.enumeration import enumerate_regions
+from polyspline.errors import ArgumentError, ShapeError
+from polyspline.inversion.methods import Method, Options, Outcome
+from polyspline.inversion.norms import Norm
+from polyspline.inversion.problem import InversionProblem, MeasureLike, make_problem
+from polyspline.inversion.result import BoundSource, Inversion, InversionStatus
+from polyspline.inversion.tracker import InversionProgress, Tracker
+from polyspline.network import Network
+from polyspline.partition import Partition
+
+Report = Callable[[InversionProgress], None]
+
+METHODS = {
+    "search": BoundSource.RIGOROUS,
+    "milp": BoundSource.SOLVER,
+    "scan": BoundSource.RIGOROUS,
+    "gradient": BoundSource.NONE,
+}
+"""The methods, each a module of this room, and who vouches for their bounds while they go on."""
+
+
+def invert(
+    net: Network,
+    x: npt.ArrayLike,
+    domain: Domain,
+    *,
+    norm: str | Norm = "l2",
+    method: str = "search",
+    measure: MeasureLike | None = None,
+    gap: float = 1e-6,
+    max_seconds: float | None = None,
+    max_nodes: int | None = None,
+    solver: str | None = None,
+    partition: Partition | None = None,
+    starts: int = 16,
+    seed: int = 0,
+    progress: Report | None = None,
+) -> Inversion | tuple[Inversion, ...]:
+    """Find the latent z of a domain whose image is nearest to x, and bound how near any can be.
+
+    Parameters
+    ----------
+    net : Network
+        G, from R^S to R^D.
+    x : array_like, shape (D,), or (B, D) for a batch
+        Target, or its measurements, (T,) or (B, T), if something is measured.
+    domain : Box or Polytope
+        Where z may be; bounded.
+    norm : {"l2", "l1", "linf"}
+        Distance to minimise.
+    method : {"search", "milp", "scan", "gradient"}
+        ``search``: branch and bound over the pieces of the units, with proven bounds.
+        ``milp``: a mixed-integer program, solved by a back-end.
+        ``scan``: every region of a partition in turn.
+        ``gradient``: descent from many starts, as is usual today; no bound.
+    measure : array_like (T, D), or a pair of it and an offset (T,), optional
+        What is seen of G(z): minimises ``norm(x - (M @ G(z) + offset))``.
+    gap : float
+        Relative gap between distance and bound at which a method stops.
+    max_seconds : float, optional
+        Limit on the wall time of each point.
+    max_nodes : int, optional
+        Limit on the nodes of ``search``.
+    solver : str, optional
+        Back-end of ``milp``, by name: ``"cbc"`` (the default), ``"highs"``, and all that PuLP knows.
+    partition : Partition, optional
+        Of the same network and domain, for ``scan``; it enumerates one if there is none.
+    starts, seed : int
+        Number and seed of the random starts of ``gradient``.
+    progress : callable, optional
+        Called with an `InversionProgress` now and then.
+
+    Returns
+    -------
+    Inversion, or tuple of Inversion for a batch
+        After Ctrl-C what was found so far; of a batch, the points up to there.
+
+    Raises
+    ------
+    ShapeError, NonFiniteError
+        If x or measure has another shape, or is not finite.
+    DomainError
+        If the domain is unbounded or of another dimension.
+    ArgumentError
+        If a name is not known, a number is out of its range, or an option is given to a method
+        that has no use for it.
+    MissingExtraError
+        If the back-end, or torch for ``gradient``, is not installed.
+
+    Notes
+    -----
+    Guarantee: the distance is that of the network at z, rounded. What vouches for the lower
+    bound is in the result's `bound_source`.
+
+    References
+    ----------
+    Max-affine spline insights, section 4.1 and Prop. 4. The region-wise problem is least
+    squares over the polytope ω, not a projection onto its affine hull.
+    """
+    run = _method(method)
+    _check_numbers(gap, max_seconds, max_nodes, starts)
+    targets, single = _targets(x)
+    first = make_problem(net, targets[0], domain, norm, measure)
+    problems = [first] + [
+        first.with_target(make_problem(net, row, domain, norm, measure).target) for row in targets[1:]
+    ]
+    _check_options(method, solver, partition, first)
+    began = time.perf_counter()
+    if method == "scan" and partition is None:
+        partition = enumerate_regions(net, domain, max_seconds=max_seconds)
+    options = Options(solver, partition, starts, seed, max_nodes)
+    results: list[Inversion] = []
+    for problem in problems:
+        tracker = Tracker(problem, gap=gap, max_seconds=max_seconds, report=progress, began=began)
+        results.append(_run(run, tracker, options, method))
+        if results[-1].interrupted:
+            break
+        began = time.perf_counter()
+    return results[0] if single else tuple(results)
+
+
+def _method(name: str) -> Method:
+    if name not in METHODS:
+        raise ArgumentError(f"method {name!r} is not known; choose one of {', '.join(METHODS)}.")
+    return cast(Method, import_module(f"polyspline.inversion.{name}").run)
+
+
+def _targets(x: npt.ArrayLike) -> tuple[list[npt.ArrayLike], bool]:
+    """Targets one by one, and whether there is a single one."""
+    try:
+        array = np.asarray(x)
+    except ValueError as ragged:
+        raise ShapeError("x: expected one vector, or a batch (B, D), got uneven rows.") from ragged
+    if array.ndim == 2:
+        if not len(array):
+            raise ShapeError("x: expected at least one point, got an empty batch.")
+        return list(array), False
+    return [array], True
+
+
+def _check_numbers(gap: float, max_seconds: float | None, max_nodes: int | None, starts: int) -> None:
+    if not (math.isfinite(gap) and gap >= 0):
+        raise ArgumentError(f"gap must be a number of at least 0, got {gap}.")
+    if max_seconds is not None and not max_seconds >= 0:
+        raise ArgumentError(f"max_seconds must be at least 0, got {max_seconds}.")
+    if max_nodes is not None and max_nodes < 1:
+        raise ArgumentError(f"max_nodes must be at least 1, got {max_nodes}.")
+    if starts < 1:
+        raise ArgumentError(f"starts must be at least 1, got {starts}.")
+
+
+def _check_options(
+    method: str, solver: str | None, partition: Partition | None, problem: InversionProblem
+) -> None:
+    if solver is not None and method != "milp":
+        raise ArgumentError(f"solver {solver!r} is given, but only the method milp takes one, not {method}.")
+    if partition is None:
+        return
+    if method != "scan":
+        raise ArgumentError(f"a partition is given, but only the method scan goes through one, not {method}.")
+    if partition.net != problem.net:
+        raise ArgumentError("the partition is of another network; enumerate the regions of this one.")
+    if partition.domain != problem.domain:
+        raise ArgumentError(
+            f"the partition is over {partition.domain!r}, but the domain is {problem.domain!r}; "
+            "use the partition's domain, or enumerate over this one."
+        )
+
+
+def _run(run: Method, tracker: Tracker, options: Options, method: str) -> Inversion:
+    """Run a method to its end, or to Ctrl-C."""
+    try:
+        outcome, interrupted = run(tracker, options), False
+    except KeyboardInterrupt:
+        outcome, interrupted = Outcome(METHODS[method], options.solver or ""), True
+    return _result(tracker, outcome, method, interrupted)
+
+
+def _status(tracker: Tracker, method: str) -> InversionStatus:
+    if tracker.z is None:
+        return InversionStatus.NO_SOLUTION
+    if method == "gradient":
+        return InversionStatus.LOCAL
+    return InversionStatus.OPTIMAL if tracker.closed else InversionStatus.FEASIBLE
+
+
+def _result(tracker: Tracker, outcome: Outcome, method: str, interrupted: bool) -> Inversion:
+    problem = tracker.problem
+    found = Inversion(
+        z=None,
+        x_hat=None,
+        distance=float("inf"),
+        lower_bound=tracker.lower_bound,
+        gap=float("inf"),
+        status=_status(tracker, method),
+        bound_source=outcome.bound_source,
+        code=None,
+        A=None,
+        b=None,
+        norm=problem.norm.key,
+        method=method,
+        solver=outcome.solver,
+        nodes=tracker.nodes,
+        seconds=tracker.seconds,
+        history=tracker.history,
+        interrupted=interrupted,
+    )
+    if tracker.z is None:
+        return found
+    code = problem.net.code(tracker.z)
+    slope, offset = problem.net.affine(code)
+    return replace(
+        found,
+        z=tracker.z,
+        x_hat=problem.net(tracker.z),
+        distance=tracker.distance,
+        gap=tracker.gap,
+        code=code,
+        A=slope,
+        b=offset,
+    )

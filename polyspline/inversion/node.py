@@ -1,0 +1,241 @@
+"""One node of the search: its ranges, its relaxation, its certified bound."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from polyspline.domains import Box
+from polyspline.inversion.bounds import root_ranges, tighten
+from polyspline.inversion.chain import Floats
+from polyspline.inversion.dual import branching, certify_layers, exclude_beyond
+from polyspline.inversion.problem import InversionProblem
+from polyspline.inversion.relaxation import lay_out
+from polyspline.inversion.tightening import FEW, ROUNDOFF, TINY
+from solvers.qp.bounding import bounding_multipliers
+
+_ROUNDS = 5
+_SHRINK = 0.9
+"""A round that leaves more than this share of the ranges is the last one."""
+
+
+@dataclass(frozen=True, eq=False)
+class Node:
+    """A part of the problem that is left: where it is, and what is known of it.
+
+    Attributes
+    ----------
+    ranges
+        Where z and the pre-activations of its points are, (S + neurons, 2).
+    bound
+        None of them is nearer than this.
+    z
+        (S,) latent point of the relaxation.
+    neuron, knot, score
+        Of every undecided unit, (M,): the knot to branch at, and how far the relaxation is
+        from the graph, weighted.
+    """
+
+    ranges: Floats
+    bound: float
+    z: Floats
+    neuron: npt.NDArray[np.int64]
+    knot: Floats
+    score: Floats
+
+    @property
+    def decided(self) -> bool:
+        """Whether nothing is left to branch on."""
+        return len(self.neuron) == 0
+
+
+@dataclass(frozen=True, eq=False)
+class Certificate:
+    """A certified bound over ranges: ``scale`` times the distance is at least ``total``.
+
+    Attributes
+    ----------
+    total
+        Sum of all terms, rounded down.
+    scale
+        Dual norm of the output multipliers, rounded up.
+    coefficients, nu
+        What the terms were made of, see `certify_layers`.
+    """
+
+    total: float
+    scale: float
+    coefficients: Floats
+    nu: Floats
+
+    @property
+    def proves_none(self) -> bool:
+        """Whether no point is within the ranges at all: the bound holds without the target."""
+        return self.scale == 0.0 and self.total > 0.0
+
+    @property
+    def bound(self) -> float:
+        """Lower bound on the distance; at least 0."""
+        if not (self.total > 0 and self.scale > 0):
+            return 0.0
+        return self.total / self.scale * (1.0 - FEW)
+
+    def room(self, cutoff: float) -> float:
+        """How far the terms may exceed their minima below a cutoff, rounded up."""
+        room = cutoff * self.scale - self.total
+        return room + FEW * (abs(cutoff) * self.scale + abs(self.total)) + TINY
+
+
+class Relaxer:
+    """Bounds the distance over ranges, for one problem."""
+
+    def __init__(self, problem: InversionProblem) -> None:
+        self.problem = problem
+        self.chain, self.root = root_ranges(problem.layers, problem.domain)
+        dim = problem.domain.dim
+        box = isinstance(problem.domain, Box)
+        self.G, self.h = (np.zeros((0, dim)), np.zeros(0)) if box else problem.domain.rows()
+
+    def settle(
+        self, ranges: Floats, known: float, cutoff: float, near: Floats | None, rounds: int = _ROUNDS
+    ) -> Node | None:
+        """Bound what is within ranges, and cut off what cannot be nearer than a cutoff, in turn.
+
+        Parameters
+        ----------
+        ranges
+            Where the points are; taken over and overwritten.
+        known
+            A bound that holds already.
+        cutoff
+            Distances from here on are of no interest.
+        near
+            (S,) the incumbent, towards which the relaxation is made strictly convex.
+        rounds
+            At most so many relaxations.
+
+        Returns
+        -------
+        Node or None
+            None if nothing there is nearer than the cutoff.
+        """
+        scale = cutoff if 0.0 < cutoff < np.inf else 1.0
+        found: Node | None = None
+        for _ in range(rounds):
+            if not tighten(self.chain, ranges):
+                return None
+            value, ends, C, sides, owner, column = lay_out(*self.chain, ranges, self.G, self.h)
+            F, g = np.ascontiguousarray(value[:, :-1]), self.problem.target - value[:, -1]
+            solution = bounding_multipliers(
+                F,
+                g,
+                ends[:, 0],
+                ends[:, 1],
+                C,
+                sides[:, 0],
+                sides[:, 1],
+                order=self.problem.norm.order,
+                scale=scale,
+                centre=None if near is None else self._variables(near, column, len(ends)),
+            )
+            if solution is None:
+                break
+            certificate = self.certify(ranges, solution.output, solution.rows, owner)
+            known = max(known, certificate.bound)
+            if certificate.proves_none or known >= cutoff:
+                return None
+            knots = branching(*self.chain, ranges, certificate.coefficients, column, solution.point)
+            found = self._node(ranges, known, solution.point, knots, certificate.scale)
+            if found.decided or not np.isfinite(cutoff):
+                break
+            width = ranges[:, 1] - ranges[:, 0]
+            ranges = ranges.copy()
+            exclude_beyond(
+                self.chain.table, ranges, certificate.coefficients, certificate.nu, certificate.room(cutoff)
+            )
+            fresh = ranges[:, 1] - ranges[:, 0]
+            if fresh.min() < 0:
+                return None
+            wide = (width > 0) & np.isfinite(width)
+            if np.mean(fresh[wide] / width[wide]) > _SHRINK:
+                break
+        return self._blind(ranges, known) if found is None else found
+
+    def certify(self, ranges: Floats, output: Floats, rows: Floats, owner: Floats) -> Certificate:
+        """Evaluate the bound of multipliers on the residual and on the rows of a relaxation.
+
+        Parameters
+        ----------
+        ranges
+            (S + neurons, 2).
+        output
+            (T,).
+        rows, owner
+            (m,) multipliers of the rows, and (m, 2) whose they are.
+        """
+        neurons = len(self.chain.table)
+        own = len(rows) - len(self.h)
+        nu = -np.bincount(owner[:own, 0].astype(np.int64), rows[:own] * owner[:own, 1], minlength=neurons)
+        coefficients = np.empty((len(ranges), 2))
+        minima = np.empty(neurons)
+        total, size = certify_layers(
+            *self.chain, ranges, self.problem.target, output, nu, coefficients, minima
+        )
+        dim = self.problem.domain.dim
+        slope, error = coefficients[:dim, 0], coefficients[:dim, 1]
+        if len(self.h):
+            multipliers = np.maximum(rows[own:], 0.0)
+            moved = self.G.T @ multipliers
+            error += (len(self.h) + 8) * ROUNDOFF * (np.abs(self.G.T) @ multipliers + np.abs(slope))
+            slope += moved
+            total -= float(multipliers @ self.h)
+            size += (len(self.h) + 1) * float(multipliers @ np.abs(self.h))
+        least = np.minimum(slope * ranges[:dim, 0], slope * ranges[:dim, 1])
+        largest = np.max(np.abs(ranges[:dim]), axis=1)
+        total += float(np.sum(least))
+        size += float(np.sum(np.abs(least)))
+        terms = 3 * neurons + dim + 16
+        total -= 1.01 * (terms * ROUNDOFF * size + float(error @ largest)) + terms * TINY
+        scale = self.problem.norm.dual.of(output) * (1.0 + (len(output) + 8) * ROUNDOFF)
+        return Certificate(total, scale, coefficients, nu)
+
+    def _node(self, ranges: Floats, bound: float, point: Floats, knots: Floats, scale: float) -> Node:
+        neuron = np.flatnonzero(np.isfinite(knots[:, 0]))
+        score = knots[neuron, 1] / scale if scale > 0 else knots[neuron, 1]
+        return Node(ranges, bound, point[: self.problem.domain.dim], neuron, knots[neuron, 0], score)
+
+    def _blind(self, ranges: Floats, bound: float) -> Node:
+        """Node of ranges whose relaxation the solver gave up on: the widest is branched on."""
+        dim = self.problem.domain.dim
+        count = (self.chain.table.shape[1] - 3) // 3
+        own = ranges[dim:]
+        knots = self.chain.table[:, 1 : 1 + count]
+        inside = (knots > own[:, :1]) & (knots < own[:, 1:])
+        neuron = np.flatnonzero(inside.any(axis=1))
+        knot = knots[neuron, np.argmax(inside[neuron], axis=1)]
+        z = ranges[:dim, 0] / 2.0 + ranges[:dim, 1] / 2.0
+        return Node(ranges, bound, z, neuron, knot, own[neuron, 1] - own[neuron, 0])
+
+    def _variables(self, z: Floats, column: npt.NDArray[np.int64], count: int) -> Floats:
+        """Variables of a relaxation at a latent point."""
+        found = np.empty(count)
+        found[: len(z)] = z
+        u, first = z, 0
+        for layer in self.problem.layers:
+            v = layer.weight @ u + layer.bias
+            u = np.empty_like(v)
+            for unit, where in layer.groups:
+                u[where] = unit(v[where])
+            own = column[first : first + len(u)]
+            found[own[own >= 0]] = u[own >= 0]
+            first += len(u)
+        return found
+
+    def child(self, node: Node, index: int, above: bool) -> Floats:
+        """Ranges of the part of a node on one side of the knot of one of its undecided units."""
+        ranges = node.ranges.copy()
+        place = self.problem.domain.dim + int(node.neuron[index])
+        ranges[place, 0 if above else 1] = node.knot[index]
+        return ranges

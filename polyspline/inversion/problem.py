@@ -1,0 +1,133 @@
+"""What is to be inverted: a network, a target, a norm and a bounded domain."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from polyspline.cpa.affine import forward
+from polyspline.cpa.layers import Layer, as_float_array, make_layer
+from polyspline.domains import Domain
+from polyspline.errors import DomainError, ShapeError
+from polyspline.inversion.norms import Norm, norm_of
+from polyspline.network import Network
+
+Floats = npt.NDArray[np.float64]
+
+MeasureLike = npt.ArrayLike | tuple[npt.ArrayLike, npt.ArrayLike]
+
+_RELATIVE_ZERO = 1e-9
+
+
+@dataclass(frozen=True, eq=False)
+class InversionProblem:
+    """Minimise ``norm(target - (M G(z) + offset))`` over the z of a bounded domain.
+
+    Attributes
+    ----------
+    net
+        The network G.
+    domain
+        Bounded.
+    target
+        What is to be met, (T,): x itself, or its measurements.
+    norm
+        How the distance is measured.
+    layers
+        The layers of ``z -> M G(z) + offset``: those of the network, and one affine layer
+        more if something is measured.
+    """
+
+    net: Network
+    domain: Domain
+    target: Floats
+    norm: Norm
+    layers: tuple[Layer, ...]
+
+    def image(self, z: npt.ArrayLike) -> Floats:
+        """Measured values of one point (S,) -> (T,) or of several (B, S) -> (B, T), rounded."""
+        points = np.asarray(z, dtype=np.float64)
+        values = forward(self.layers, points.reshape(-1, self.net.latent_dim))
+        return values[0] if points.ndim == 1 else values
+
+    def distance(self, z: npt.ArrayLike) -> float:
+        """Distance of the target from the values at one point (S,), recomputed from the network."""
+        return self.norm.of(self.target - self.image(z))
+
+    def distances(self, points: npt.ArrayLike) -> Floats:
+        """Distances at several points, (B, S) -> (B,)."""
+        return self.norm.rows(self.target - self.image(np.asarray(points, dtype=np.float64)))
+
+    @cached_property
+    def zero(self) -> float:
+        """Distance below which gaps are no longer relative: ``1e-9 (1 + norm(target))``."""
+        return _RELATIVE_ZERO * (1.0 + self.norm.of(self.target))
+
+    def gap(self, distance: float, lower_bound: float) -> float:
+        """Relative gap between a distance and a lower bound: ``(d - bound) / max(d, zero)``."""
+        return max(distance - lower_bound, 0.0) / max(distance, self.zero)
+
+    def cutoff(self, distance: float, gap: float) -> float:
+        """Least lower bound that closes the gap at a distance."""
+        return distance - gap * max(distance, self.zero)
+
+    def with_target(self, target: Floats) -> InversionProblem:
+        """Return the same problem for another target, already checked."""
+        return replace(self, target=target)
+
+
+def _measurement(measure: MeasureLike, ambient_dim: int) -> Layer:
+    """Affine layer ``x -> M x + offset`` of a measurement, checked."""
+    matrix, offset = measure if isinstance(measure, tuple) else (measure, None)
+    layer = make_layer(matrix, offset, "identity", name="measure")
+    if layer.n_in != ambient_dim:
+        raise ShapeError(
+            f"measure: the matrix has shape {layer.weight.shape}, but the network has {ambient_dim} outputs; "
+            f"expected (T, {ambient_dim})."
+        )
+    return layer
+
+
+def make_problem(
+    net: Network, x: npt.ArrayLike, domain: Domain, norm: str | Norm = "l2", measure: MeasureLike | None = None
+) -> InversionProblem:
+    """Check the parts of an inversion and put them together.
+
+    Parameters
+    ----------
+    net : Network
+    x : array_like, shape (D,), or (T,) if something is measured
+        The target.
+    domain : Domain
+        Bounded, of the network's latent dimension.
+    norm : str or Norm
+    measure : array_like (T, D), or a pair of it and an offset (T,), optional
+        What is seen of G(z): the target is met by ``M @ G(z) + offset``.
+
+    Raises
+    ------
+    ShapeError, NonFiniteError
+        If x or measure has another shape, or is not finite.
+    DomainError
+        If the domain is unbounded or of another dimension.
+    ArgumentError
+        If the norm is not known.
+    """
+    layers = net.layers if measure is None else (*net.layers, _measurement(measure, net.ambient_dim))
+    target = as_float_array(x, "x", 1)
+    if len(target) != layers[-1].n_out:
+        what = "the network has outputs" if measure is None else "measure has rows"
+        raise ShapeError(f"x has length {len(target)}; expected {layers[-1].n_out}, as many as {what}.")
+    if domain.dim != net.latent_dim:
+        raise DomainError(
+            f"the domain has dimension {domain.dim}, but the network takes {net.latent_dim} inputs."
+        )
+    if not domain.bounded:
+        raise DomainError(
+            "inversion needs a bounded domain: lower bounds rest on bounds of every unit, which the whole "
+            "space does not give; use a Box or a Polytope."
+        )
+    return InversionProblem(net, domain, target, norm_of(norm), layers)
