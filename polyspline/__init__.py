@@ -24,15 +24,19 @@ if TYPE_CHECKING:
     from polyspline.domains import Box, Polytope, WholeSpace, load_domain
     from polyspline.enumeration import enumerate_regions
     from polyspline.export import export_partition
+    from polyspline.inversion import BoundSource, Inversion, InversionStatus, invert
     from polyspline.network import Network, load_network, zoo
     from polyspline.partition import Partition, StopReason, load_partition
-    from polyspline.plots import plot_graph, plot_partition
+    from polyspline.plots import plot_graph, plot_inversion, plot_partition
     from polyspline.regions.region import Region
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "BoundSource",
     "Box",
+    "Inversion",
+    "InversionStatus",
     "Network",
     "Partition",
     "PolysplineError",
@@ -44,17 +48,22 @@ __all__ = [
     "enumerate_regions",
     "errors",
     "export_partition",
+    "invert",
     "load_domain",
     "load_network",
     "load_partition",
     "plot_graph",
+    "plot_inversion",
     "plot_partition",
     "zoo",
 ]
 
 # The room that defines each name.
 _ROOMS = {
+    "BoundSource": "inversion",
     "Box": "domains",
+    "Inversion": "inversion",
+    "InversionStatus": "inversion",
     "Network": "network",
     "Partition": "partition",
     "Polytope": "domains",
@@ -63,10 +72,12 @@ _ROOMS = {
     "WholeSpace": "domains",
     "enumerate_regions": "enumeration",
     "export_partition": "export",
+    "invert": "inversion",
     "load_domain": "domains",
     "load_network": "network",
     "load_partition": "partition",
     "plot_graph": "plots",
+    "plot_inversion": "plots",
     "plot_partition": "plots",
     "zoo": "network",
 }

@@ -11,6 +11,7 @@ from typing import Any, TypeVar, cast
 
 import numba
 import numpy as np
+from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler
 from numba.core.compiler_machinery import LoweringPass, register_pass
 from numba.core.typed_passes import NativeLowering
@@ -43,6 +44,20 @@ def compiled(function: F) -> F:
     return cast(F, numba.njit(cache=True, no_cfunc_wrapper=True, **_OPTIONS)(function))
 
 
+class _PartLibrary(JITCodeLibrary):
+    """Code of a part just as it was lowered, to be linked into kernels.
+
+    Only the kernels are optimised, each as a whole, and turned into machine code: numba
+    would do both anew for every part together with all that it calls.
+    """
+
+    def finalize(self) -> None:
+        self._raise_if_finalized()
+        for library in self._linking_libraries:
+            self._final_module.link_in(library._get_module_for_linking(), preserve=True)
+        self._finalized = True
+
+
 @register_pass(mutates_CFG=False, analysis_only=True)
 class _NoEntry(LoweringPass):
     """Give a part the entry point that its dispatcher insists on; nothing ever enters there."""
@@ -65,7 +80,9 @@ class _PartCompiler(Compiler):
     """Stops before machine code: a part is only ever linked into the kernels that call it."""
 
     def define_pipelines(self) -> list[Any]:
-        self.state.flags.no_compile = True
+        state = self.state
+        state.flags.no_compile = True
+        state.library = _PartLibrary(state.targetctx.codegen(), state.func_id.func_qualname)
         pipelines = super().define_pipelines()
         for pipeline in pipelines:
             pipeline.add_pass_after(_NoEntry, NativeLowering)

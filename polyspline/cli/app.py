@@ -13,6 +13,7 @@ from polyspline import __version__
 from polyspline.cli.enumerate import enumerate_command
 from polyspline.cli.export import export_command
 from polyspline.cli.info import info_command
+from polyspline.cli.invert import invert_command
 from polyspline.cli.plot import plot_command
 from polyspline.cli.status import ExitStatus, file_sentence, refuse, report_defect
 from polyspline.errors import InvariantError, PolysplineError
@@ -31,6 +32,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["--help", "-h"]},
 )
 app.command("enumerate", short_help="Find every region and every adjacency.")(enumerate_command)
+app.command("invert", short_help="Find the z behind an x, with a bound that proves it.")(invert_command)
 app.command("info", short_help="Tell what is in a network or a run file.")(info_command)
 app.command("export", short_help="Write a run for other programs.")(export_command)
 app.command("plot", short_help="Draw a run.")(plot_command)

@@ -105,6 +105,22 @@ def print_table(rows: Sequence[tuple[str, str]], *, layers: Sequence[Mapping[str
     print("\n".join(line.rstrip() for line in captured.get().splitlines()), flush=True)
 
 
+def print_listing(names: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print rows of words for a person on stdout, under their names; the last column is flush left."""
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
+    listing = Table(box=None, pad_edge=False, padding=(0, 2), header_style="bold")
+    for name in names:
+        listing.add_column(name, justify="left" if name == names[-1] else "right", overflow="fold")
+    for row in rows:
+        listing.add_row(*row)
+    with console.capture() as captured:
+        console.print(listing)
+    print("\n".join(line.rstrip() for line in captured.get().splitlines()), flush=True)
+
+
 def _layer_table(layers: Sequence[Mapping[str, Any]]) -> Table:
     """Lay out the layers of a network for a person, one line each."""
     from rich.table import Table

@@ -1,7 +1,8 @@
-"""Progress of a walk on a terminal; silence in a pipe."""
+"""Progress of a walk or an inversion on a terminal; silence in a pipe."""
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from polyspline.enumeration import Progress
+    from polyspline.inversion.tracker import InversionProgress
 
 
 @contextmanager
@@ -50,3 +52,50 @@ def walk_progress(limit: int | None) -> Iterator[Callable[[Progress], None] | No
             display.update(task, completed=progress.regions, frontier=progress.frontier, rate=progress.rate)
 
         yield show
+
+
+@contextmanager
+def inversion_progress() -> Iterator[Callable[[InversionProgress], None] | None]:
+    """Show how an inversion goes on, on stderr, while the block runs.
+
+    Yields
+    ------
+    callable or None
+        To be called with the progress of the inversion now and then; None where
+        stderr is no terminal, so that nothing is shown.
+    """
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import Progress as Display
+    from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    display = Display(
+        SpinnerColumn(),
+        TextColumn("upper {task.fields[upper]}"),
+        TextColumn("lower {task.fields[lower]}"),
+        TextColumn("gap {task.fields[gap]}"),
+        TextColumn("nodes {task.fields[nodes]:,}"),
+        TimeElapsedColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    )
+    with display:
+        task = display.add_task("invert", total=None, upper="-", lower="-", gap="-", nodes=0)
+
+        def show(progress: InversionProgress) -> None:
+            display.update(
+                task,
+                upper=_short(progress.distance),
+                lower=_short(progress.lower_bound),
+                gap=_short(progress.gap, digits=2),
+                nodes=progress.nodes,
+            )
+
+        yield show
+
+
+def _short(value: float, digits: int = 6) -> str:
+    """Write a number in few letters; a dash while it is unknown."""
+    return f"{value:.{digits}g}" if math.isfinite(value) else "-"

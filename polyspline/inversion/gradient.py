@@ -1,4 +1,4 @@
-"""Inversion by gradients from many starts, as is usual today: Adam, Levenberg-Marquardt, a walk across facets.
+"""Inversion by gradients from many starts, as is usual today, and a walk across facets from their ends.
 
 Guarantee: heuristic. The point is the best that was found; nothing bounds the distance from below.
 """
@@ -205,7 +205,7 @@ def _rate(step: int) -> float:
 
 
 def _network(torch: Any, problem: InversionProblem) -> Any:
-    """The layers as operations of torch, (B, S) -> (B, T), with the units from their tables."""
+    """Layers as operations of torch, (B, S) -> (B, T), with the units from their tables."""
     layers = [
         tuple(
             torch.tensor(array, dtype=torch.float64)
@@ -226,7 +226,7 @@ def _network(torch: Any, problem: InversionProblem) -> Any:
 
 
 def _losses(norm: Norm, residual: torch.Tensor) -> torch.Tensor:
-    """What is minimised, one for each row: the norm, for l2 its square."""
+    """Norm of each row, for l2 its square."""
     if norm is Norm.L2:
         return (residual**2).sum(dim=1)
     if norm is Norm.L1:

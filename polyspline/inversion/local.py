@@ -79,7 +79,8 @@ def improve(
     Guarantee: the distance of the result, recomputed from the network, is at most that of the
     start. That no neighbour is better is up to the tolerances of floats.
 
-    Algorithm: minimise the norm over the closed region of the point; the units whose knots are
+    Algorithm: Gauss-Newton steps as long as they shorten the distance much, whatever facets they
+    cross; then minimise the norm over the closed region of the point; the units whose knots are
     met there name its neighbours (each flip alone, all together, and the codes found just
     beyond, straight ahead and downhill); go on from the first one whose optimum is nearer.
     No region is tried twice, so it ends. A residual that all but vanishes is then refined to

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +20,8 @@ from solvers.qp.bounding import bounding_multipliers
 _ROUNDS = 5
 _SHRINK = 0.9
 """A round that leaves more than this share of the ranges is the last one."""
+_REFINEMENTS = 2
+"""Further relaxations of a part that has nothing left to branch on."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,22 +36,40 @@ class Node:
         None of them is nearer than this.
     z
         (S,) latent point of the relaxation.
-    neuron, knot, score
-        Of every undecided unit, (M,): the knot to branch at, and how far the relaxation is
-        from the graph, weighted.
+    place, knot, score
+        Of every undecided unit, (M,): its row in the ranges, the knot to branch at, and how far
+        the relaxation is from the graph, weighted.
     """
 
     ranges: Floats
     bound: float
     z: Floats
-    neuron: npt.NDArray[np.int64]
+    place: npt.NDArray[np.int64]
     knot: Floats
     score: Floats
 
     @property
     def decided(self) -> bool:
         """Whether nothing is left to branch on."""
-        return len(self.neuron) == 0
+        return len(self.place) == 0
+
+    def index_of(self, place: int) -> int | None:
+        """Index of a row of the ranges among those that can be branched on, None if it cannot."""
+        found = np.flatnonzero(self.place == place)
+        return int(found[0]) if len(found) else None
+
+    def part(self, index: int, above: bool) -> Floats:
+        """Ranges of the part on one side of the knot of an undecided unit, a copy."""
+        ranges = self.ranges.copy()
+        ranges[self.place[index], 0 if above else 1] = self.knot[index]
+        return ranges
+
+    def cut_to(self, parts: Sequence[Node]) -> None:
+        """Tighten the ranges, in place, to those of parts that hold all that is left."""
+        lower = np.min([part.ranges[:, 0] for part in parts], axis=0)
+        upper = np.max([part.ranges[:, 1] for part in parts], axis=0)
+        np.maximum(self.ranges[:, 0], lower, out=self.ranges[:, 0])
+        np.minimum(self.ranges[:, 1], upper, out=self.ranges[:, 1])
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,14 +120,14 @@ class Relaxer:
         self.G, self.h = (np.zeros((0, dim)), np.zeros(0)) if box else problem.domain.rows()
 
     def settle(
-        self, ranges: Floats, known: float, cutoff: float, near: Floats | None, rounds: int = _ROUNDS
+        self, ranges: Floats, known: float, cutoff: float, near: Floats | None, rounds: int | None = None
     ) -> Node | None:
         """Bound what is within ranges, and cut off what cannot be nearer than a cutoff, in turn.
 
         Parameters
         ----------
         ranges
-            Where the points are; taken over and overwritten.
+            Where the points are; overwritten.
         known
             A bound that holds already.
         cutoff
@@ -114,54 +135,67 @@ class Relaxer:
         near
             (S,) the incumbent, towards which the relaxation is made strictly convex.
         rounds
-            At most so many relaxations.
+            At most so many relaxations while units are undecided; None for as many as pay.
 
         Returns
         -------
         Node or None
             None if nothing there is nearer than the cutoff.
         """
-        scale = cutoff if 0.0 < cutoff < np.inf else 1.0
-        found: Node | None = None
-        for _ in range(rounds):
+        left = _ROUNDS if rounds is None else rounds
+        refinements = _REFINEMENTS
+        while True:
             if not tighten(self.chain, ranges):
                 return None
-            value, ends, C, sides, owner, column = lay_out(*self.chain, ranges, self.G, self.h)
-            F, g = np.ascontiguousarray(value[:, :-1]), self.problem.target - value[:, -1]
-            solution = bounding_multipliers(
-                F,
-                g,
-                ends[:, 0],
-                ends[:, 1],
-                C,
-                sides[:, 0],
-                sides[:, 1],
-                order=self.problem.norm.order,
-                scale=scale,
-                centre=None if near is None else self._variables(near, column, len(ends)),
-            )
-            if solution is None:
-                break
-            certificate = self.certify(ranges, solution.output, solution.rows, owner)
+            solved = self.solve(ranges, cutoff, near, 0.1 ** (_REFINEMENTS - refinements))
+            if solved is None:
+                return self._blind(ranges, known)
+            certificate, point, column = solved
             known = max(known, certificate.bound)
             if certificate.proves_none or known >= cutoff:
                 return None
-            knots = branching(*self.chain, ranges, certificate.coefficients, column, solution.point)
-            found = self._node(ranges, known, solution.point, knots, certificate.scale)
-            if found.decided or not np.isfinite(cutoff):
-                break
-            width = ranges[:, 1] - ranges[:, 0]
-            ranges = ranges.copy()
-            exclude_beyond(
-                self.chain.table, ranges, certificate.coefficients, certificate.nu, certificate.room(cutoff)
-            )
-            fresh = ranges[:, 1] - ranges[:, 0]
-            if fresh.min() < 0:
+            knots = branching(*self.chain, ranges, certificate.coefficients, column, point)
+            before = ranges[:, 1] - ranges[:, 0]
+            if np.isfinite(cutoff):
+                room = certificate.room(cutoff)
+                exclude_beyond(self.chain.table, ranges, certificate.coefficients, certificate.nu, room)
+            after = ranges[:, 1] - ranges[:, 0]
+            if after.min() < 0:
                 return None
-            wide = (width > 0) & np.isfinite(width)
-            if np.mean(fresh[wide] / width[wide]) > _SHRINK:
-                break
-        return self._blind(ranges, known) if found is None else found
+            node = self._node(ranges, known, point, knots, certificate.scale)
+            if (column < 0).all():
+                # What is left is what the relaxation lost to strict convexity: less about the optimum itself.
+                refinements -= 1
+                if refinements < 0:
+                    return node
+                near = node.z
+            elif not node.decided:
+                left -= 1
+                wide = (before > 0) & np.isfinite(before)
+                if left <= 0 or np.mean(after[wide] / before[wide]) > _SHRINK:
+                    return node
+
+    def solve(
+        self, ranges: Floats, cutoff: float, near: Floats | None, weight: float
+    ) -> tuple[Certificate, Floats, npt.NDArray[np.int64]] | None:
+        """Solve the relaxation over ranges; its certificate, its point and the columns of the units."""
+        value, ends, C, sides, owner, column = lay_out(*self.chain, ranges, self.G, self.h)
+        solution = bounding_multipliers(
+            np.ascontiguousarray(value[:, :-1]),
+            self.problem.target - value[:, -1],
+            ends[:, 0],
+            ends[:, 1],
+            C,
+            sides[:, 0],
+            sides[:, 1],
+            order=self.problem.norm.order,
+            scale=cutoff if 0.0 < cutoff < np.inf else 1.0,
+            centre=None if near is None else self._variables(near, column, len(ends)),
+            weight=weight,
+        )
+        if solution is None:
+            return None
+        return self.certify(ranges, solution.output, solution.rows, owner), solution.point, column
 
     def certify(self, ranges: Floats, output: Floats, rows: Floats, owner: Floats) -> Certificate:
         """Evaluate the bound of multipliers on the residual and on the rows of a relaxation.
@@ -202,9 +236,11 @@ class Relaxer:
         return Certificate(total, scale, coefficients, nu)
 
     def _node(self, ranges: Floats, bound: float, point: Floats, knots: Floats, scale: float) -> Node:
-        neuron = np.flatnonzero(np.isfinite(knots[:, 0]))
+        own = ranges[self.problem.domain.dim :]
+        neuron = np.flatnonzero((own[:, 0] < knots[:, 0]) & (knots[:, 0] < own[:, 1]))
         score = knots[neuron, 1] / scale if scale > 0 else knots[neuron, 1]
-        return Node(ranges, bound, point[: self.problem.domain.dim], neuron, knots[neuron, 0], score)
+        dim = self.problem.domain.dim
+        return Node(ranges, bound, point[: self.problem.domain.dim], dim + neuron, knots[neuron, 0], score)
 
     def _blind(self, ranges: Floats, bound: float) -> Node:
         """Node of ranges whose relaxation the solver gave up on: the widest is branched on."""
@@ -216,7 +252,7 @@ class Relaxer:
         neuron = np.flatnonzero(inside.any(axis=1))
         knot = knots[neuron, np.argmax(inside[neuron], axis=1)]
         z = ranges[:dim, 0] / 2.0 + ranges[:dim, 1] / 2.0
-        return Node(ranges, bound, z, neuron, knot, own[neuron, 1] - own[neuron, 0])
+        return Node(ranges, bound, z, dim + neuron, knot, own[neuron, 1] - own[neuron, 0])
 
     def _variables(self, z: Floats, column: npt.NDArray[np.int64], count: int) -> Floats:
         """Variables of a relaxation at a latent point."""
@@ -232,10 +268,3 @@ class Relaxer:
             found[own[own >= 0]] = u[own >= 0]
             first += len(u)
         return found
-
-    def child(self, node: Node, index: int, above: bool) -> Floats:
-        """Ranges of the part of a node on one side of the knot of one of its undecided units."""
-        ranges = node.ranges.copy()
-        place = self.problem.domain.dim + int(node.neuron[index])
-        ranges[place, 0 if above else 1] = node.knot[index]
-        return ranges

@@ -40,22 +40,22 @@ class Goal:
     upper: Floats
 
 
-def weak_duality(goal: Goal, maps: RegionMaps, y: Floats, multipliers: Floats) -> Floats:
-    """Lower bounds of the distance over regions, from any multipliers.
+def least_along(goal: Goal, maps: RegionMaps, y: Floats, multipliers: Floats) -> Floats:
+    """Lower bounds of ``y . (target - G(z))`` over regions, from any multipliers.
 
     Parameters
     ----------
     goal, maps
         B regions.
     y
-        (B, T), of any length: for every residual r, ``norm(r) >= y . r / dual norm(y)``.
+        (B, T).
     multipliers
-        (B, M), at least 0, of the rows; in the units of y.
+        (B, M), at least 0, of the rows.
 
     Returns
     -------
     ndarray
-        (B,), at least 0; 0 where an operation overflows.
+        (B,); minus infinity or NaN where an operation overflows.
 
     Notes
     -----
@@ -63,9 +63,9 @@ def weak_duality(goal: Goal, maps: RegionMaps, y: Floats, multipliers: Floats) -
     last term is least at a corner of the box. What the rounded map and rows miss, and what the
     evaluation itself does, is subtracted.
     """
+    size = np.abs(y)
+    reach = np.maximum(np.abs(goal.lower), np.abs(goal.upper))
     with np.errstate(all="ignore"):
-        size = np.abs(y)
-        reach = np.maximum(np.abs(goal.lower), np.abs(goal.upper))
         rest = _transposed(maps.rows, multipliers) - _transposed(maps.slope, y)
         value = np.sum(y * (goal.target - maps.offset), axis=1)
         value -= np.sum(multipliers * (maps.sides + maps.slack), axis=1) + np.sum(size * maps.error, axis=1)
@@ -73,9 +73,34 @@ def weak_duality(goal: Goal, maps: RegionMaps, y: Floats, multipliers: Floats) -
         largest = np.sum(size * (np.abs(goal.target) + np.abs(maps.offset) + maps.error), axis=1)
         largest += np.sum(multipliers * (np.abs(maps.sides) + maps.slack + np.abs(maps.rows) @ reach), axis=1)
         largest += _transposed(np.abs(maps.slope), size) @ reach
-        terms = 2.0 * (y.shape[1] + multipliers.shape[1] + len(reach) + 16) * ROUNDOFF * SAFETY
-        length = goal.norm.dual.rows(y) * (1.0 + terms)
-        bound = (value - terms * largest - _TINY) / length * (1.0 - 8.0 * ROUNDOFF)
+        return np.asarray(value - _terms(y, multipliers, reach) * largest - _TINY)
+
+
+def _terms(y: Floats, multipliers: Floats, reach: Floats) -> float:
+    """Relative error of the sums of a bound."""
+    count: int = y.shape[1] + multipliers.shape[1] + len(reach) + 16
+    return 2.0 * count * ROUNDOFF * SAFETY
+
+
+def weak_duality(goal: Goal, maps: RegionMaps, y: Floats, multipliers: Floats) -> Floats:
+    """Lower bounds of the distance over regions, from any multipliers.
+
+    Parameters
+    ----------
+    goal, maps, multipliers
+        As in `least_along`.
+    y
+        (B, T), of any length: for every residual r, ``norm(r) >= y . r / dual norm(y)``.
+
+    Returns
+    -------
+    ndarray
+        (B,), at least 0; 0 where an operation overflows.
+    """
+    value = least_along(goal, maps, y, multipliers)
+    with np.errstate(all="ignore"):
+        length = goal.norm.dual.rows(y) * (1.0 + _terms(y, multipliers, goal.lower))
+        bound = value / length * (1.0 - 8.0 * ROUNDOFF)
         return np.where((length > 0) & np.isfinite(bound), np.maximum(bound, 0.0), 0.0)
 
 
@@ -141,7 +166,7 @@ def dual_ascent(goal: Goal, maps: RegionMaps, centres: Floats, steps: int) -> De
             multipliers = np.maximum(multipliers, 0.0)
         residual = goal.target - maps.offset - _applied(maps.slope, points)
         bounds = weak_duality(goal, maps, residual, multipliers)
-    usable = np.isfinite(points).all(axis=1)
+    usable = np.asarray(np.isfinite(points).all(axis=1))
     return Descent(np.where(usable[:, None], points, centres), bounds)
 
 
@@ -162,5 +187,5 @@ def _inverses(slope: Floats) -> Floats:
     ridge = np.where(trace > 0, _RIDGE * trace, 1.0)
     diagonal = np.arange(slope.shape[2])
     gram[:, diagonal, diagonal] += ridge[:, None]
-    gram[~np.isfinite(gram).all(axis=(1, 2))] = np.eye(len(diagonal))
+    gram[~np.asarray(np.isfinite(gram).all(axis=(1, 2)))] = np.eye(len(diagonal))
     return np.asarray(np.linalg.inv(gram))

@@ -19,7 +19,7 @@ ROUNDOFF = 2.0**-53
 SAFETY = 1.0 + 1e-6
 """Bounds are themselves computed in floats: this outweighs their rounding."""
 
-_CHUNK_BYTES = 3 * 2**24
+_CHUNK_BYTES = 2**20
 _FAR = 1e3
 
 
@@ -110,13 +110,13 @@ class RegionMapper:
 
     @property
     def chunk(self) -> int:
-        """Number of regions whose maps take some tens of megabytes."""
+        """Number of regions whose maps fit the processor's cache."""
         size = len(self._sizes)
         width = max(layer.n_out for layer in self.layers)
         return max(16, _CHUNK_BYTES // (8 * size * (4 * width + 4 * self.n_rows)))
 
     def maps(self, codes: npt.NDArray[Any], *, with_rows: bool = True) -> RegionMaps:
-        """Maps of the regions of some codes (B, N); without rows, M is 0."""
+        """Return the maps of the regions of some codes (B, N); without rows, M is 0."""
         count, size = len(codes), len(self._sizes)
         rows: list[Floats] = []
         sides: list[Floats] = []
@@ -185,8 +185,7 @@ class RegionMapper:
         self, knots: _Knots, codes: npt.NDArray[Any], values: Floats, error: Floats
     ) -> tuple[Floats, Floats, Floats]:
         """Rows (k, B, S), sides and slack (k, B) of a layer's knots, from its pre-activations."""
-        above = codes[:, knots.unit].T > knots.number[:, None]
-        outward = np.where(above, -1.0, 1.0)
+        outward = np.where(knots.number[:, None] < codes[:, knots.unit].T, -1.0, 1.0)
         mine = values[knots.neuron]
         normals = mine[:, :, :-1] * outward[:, :, None]
         sides = (knots.place[:, None] - mine[:, :, -1]) * outward
@@ -209,9 +208,9 @@ def _knots_of(layer: Layer, start: int) -> _Knots:
         for index, neuron in enumerate(layer.unit_neurons)
         for number, place in enumerate(layer.units[neuron].knots)
     ]
-    columns = list(zip(*entries, strict=True)) if entries else [[], [], [], []]
-    neuron, unit, number = (np.array(column, dtype=np.int64) for column in columns[:3])
-    return _Knots(neuron, unit, number, np.array(columns[3], dtype=np.float64))
+    numbers = np.array([entry[:3] for entry in entries], dtype=np.int64).reshape(-1, 3)
+    places = np.array([entry[3] for entry in entries], dtype=np.float64)
+    return _Knots(numbers[:, 0], numbers[:, 1], numbers[:, 2], places)
 
 
 def mapper_of(partition: Partition, layers: tuple[Layer, ...]) -> RegionMapper:
@@ -231,5 +230,5 @@ def mapper_of(partition: Partition, layers: tuple[Layer, ...]) -> RegionMapper:
 def maps_of(
     partition: Partition, mapper: RegionMapper, which: Integers, *, with_rows: bool = True
 ) -> RegionMaps:
-    """Maps of the regions of some indices (B,)."""
+    """Return the maps of the regions of some indices (B,)."""
     return mapper.maps(partition.packing.unpack(partition.packed[which]), with_rows=with_rows)

@@ -6,186 +6,200 @@ import heapq
 from itertools import count
 
 import numpy as np
-import numpy.typing as npt
 
+from polyspline.inversion.chain import Floats
 from polyspline.inversion.local import improve
 from polyspline.inversion.methods import Options, Outcome
 from polyspline.inversion.node import Node, Relaxer
+from polyspline.inversion.pseudo_costs import PseudoCosts
 from polyspline.inversion.result import BoundSource
 from polyspline.inversion.tracker import Tracker
 
-Floats = npt.NDArray[np.float64]
-
-_CANDIDATES = 8
-_RELIABLE = 4
 _STARTS = 8
+"""Random starts of the local search before the tree."""
+_CANDIDATES = 8
+"""Units that are branched on for trial at a node."""
+_MOST_GAP_USED = 0.999
+"""Share of the gap asked for that pruning may use up: the rest is for rounding."""
+_FEW_FIXED = 3
+"""A round of probing that decides fewer units is the last one."""
 
 
 def run(tracker: Tracker, options: Options) -> Outcome:
-    """Search until the gap is closed, a limit is reached, or nothing is left."""
-    Search(tracker, options).go()
+    """Search until the gap is closed, a limit is reached, or nothing is left.
+
+    Parameters
+    ----------
+    tracker
+        Takes the points and the bounds.
+    options
+        `max_nodes` and `seed` concern this method.
+
+    Notes
+    -----
+    Guarantee: certified. Bounds are evaluated from dual multipliers with rounding accounted
+    for; a part is dropped only where such a bound reaches the cutoff.
+
+    Algorithm: best-first branch and bound. A node has a range for each pre-activation; its
+    relaxation puts each undecided unit into the convex hull of its graph, and is solved by a
+    dual active-set method. The multipliers give the bound, and cut the ranges down to
+    where a nearer point can be. At the root every undecided unit is probed; below, a unit is
+    chosen by trial branching until its pseudo-costs are reliable. Branching splits a range at
+    a knot, so that no big constants are needed. Incumbents come from a local search.
+
+    References
+    ----------
+    R. Bunel et al., "Branch and bound for piecewise linear neural network verification", JMLR 21
+    (2020); T. Achterberg, T. Koch, A. Martin, "Branching rules revisited", Oper. Res. Lett. 33 (2005).
+    """
+    if not tracker.out_of_time:
+        _Search(tracker, options).go()
     return Outcome(BoundSource.RIGOROUS, "daqp")
 
 
-class Search:
+class _Search:
     """The open nodes, and what branching has taught so far."""
 
     def __init__(self, tracker: Tracker, options: Options) -> None:
         self.tracker = tracker
-        self.options = options
+        self.max_nodes = options.max_nodes
+        self.seed = options.seed
         self.relaxer = Relaxer(tracker.problem)
         self.open: list[tuple[float, int, Node]] = []
         self.order = count()
-        self.leaf_bound = np.inf
-        self.gains: dict[tuple[int, int, bool], tuple[float, int]] = {}
+        self.least_decided = float("inf")
+        self.costs = PseudoCosts()
+
+    # ---- what is known
 
     @property
-    def stopped(self):
-        limit = self.options.max_nodes
-        return self.tracker.closed or self.tracker.out_of_time or (limit is not None and self.tracker.nodes >= limit)
+    def cutoff(self) -> float:
+        """Parts with a bound from here on are dropped."""
+        tracker = self.tracker
+        if tracker.z is None:
+            return float("inf")
+        return tracker.problem.cutoff(tracker.distance, _MOST_GAP_USED * tracker.asked_gap)
 
     @property
-    def cutoff(self):
-        t = self.tracker
-        return t.problem.cutoff(t.distance, 0.999 * t.asked_gap) if t.z is not None else np.inf
+    def stopped(self) -> bool:
+        tracker = self.tracker
+        full = self.max_nodes is not None and tracker.nodes >= self.max_nodes
+        return full or tracker.closed or tracker.out_of_time
 
-    def descend(self, z):
-        self.tracker.offer(improve(self.tracker.problem, z, seconds_left=self.tracker.seconds_left))
+    def note_bound(self, *others: float) -> None:
+        """Raise the tracker's bound to the least of all that is open, decided, dropped or given."""
+        waiting = self.open[0][0] if self.open else float("inf")
+        self.tracker.raise_bound(min(waiting, self.least_decided, self.cutoff, *others))
+        self.tracker.tell()
 
-    def settle(self, ranges, known):
-        self.tracker.nodes += 1
-        node = self.relaxer.settle(ranges, known, self.cutoff, self.tracker.z)
-        if node is not None:
-            if self.tracker.offer(node.z):
-                self.descend(node.z)
-        return node
+    # ---- the tree
 
-    def go(self):
-        t = self.tracker
-        if t.out_of_time:
-            return
-        self.descend(t.problem.domain.default_start())
-        rng = np.random.default_rng(self.options.seed)
-        lo, hi = t.problem.domain.bounds()
-        root = self.settle(self.relaxer.root.copy(), 0.0)
-        if root is not None:
-            self.descend(root.z)
-            for z in rng.uniform(lo, hi, (_STARTS, len(lo))):
-                if self.stopped: break
-                self.descend(z)
-            root = self.settle(root.ranges.copy(), root.bound)
-        if root is not None:
-            t.raise_bound(root.bound)
-            root = self.probe(root)
+    def go(self) -> None:
+        """Search the tree."""
+        root = self.root()
         if root is not None:
             self.push(root)
-        self.loop()
+        while self.open and not self.stopped:
+            _, _, node = heapq.heappop(self.open)
+            self.note_bound(node.bound)
+            if node.bound >= self.cutoff:
+                continue
+            if node.decided:
+                self.least_decided = min(self.least_decided, node.bound)
+                continue
+            for part in self.branch(node):
+                self.push(part)
+            self.note_bound()
+        if not self.open:
+            self.note_bound()
 
-    def push(self, node):
+    def push(self, node: Node) -> None:
         heapq.heappush(self.open, (node.bound, next(self.order), node))
 
-    def lower(self, current=np.inf):
-        least = min(self.open[0][0] if self.open else np.inf, current, self.leaf_bound)
-        return min(least, self.cutoff)
+    def settle(self, ranges: Floats, known: float, rounds: int | None = None) -> Node | None:
+        """Bound what is within ranges, and follow its relaxed point downhill if it is the nearest yet."""
+        self.tracker.nodes += 1
+        node = self.relaxer.settle(ranges, known, self.cutoff, self.tracker.z, rounds)
+        if node is not None and self.tracker.offer(node.z):
+            self.descend(node.z)
+        return node
 
-    def probe(self, root):
-        while True:
-            fixed = 0
-            done=set()
-            for k in list(root.neuron):
-                if self.stopped: return root
-                w = np.flatnonzero(root.neuron == k)
-                if not len(w): continue
-                i = int(w[0])
-                kids = [self.settle(self.relaxer.child(root, i, above), root.bound) for above in (False, True)]
-                alive = [n for n in kids if n is not None]
-                if not alive: return None
-                if len(alive) == 1:
-                    root = alive[0]; fixed += 1
-                else:
-                    b = min(n.bound for n in alive)
-                    for n, above in zip(kids, (False, True)):
-                        self.learn(k, above, n.bound - root.bound)
-            root2 = self.settle(root.ranges.copy(), root.bound)
-            if root2 is None: return None
-            root = root2
-            self.tracker.raise_bound(min(root.bound, self.cutoff))
-            if VERBOSE: print('probe fixed', fixed, 'left', len(root.neuron), 'bound', root.bound, 'dist', self.tracker.distance, 'nodes', self.tracker.nodes, 't', self.tracker.seconds)
-            if fixed < 3: return root
+    def descend(self, z: Floats) -> None:
+        self.tracker.offer(improve(self.tracker.problem, z, seconds_left=self.tracker.seconds_left))
 
-    def learn(self, k, above, gain):
-        total, n = self.gains.get((k, above), (0.0, 0))
-        self.gains[(k, above)] = (total + max(gain, 0.0), n + 1)
+    def root(self) -> Node | None:
+        """Bound the whole problem, find an incumbent, and probe every unit."""
+        domain = self.tracker.problem.domain
+        self.descend(domain.default_start())
+        root = self.settle(self.relaxer.root.copy(), 0.0)
+        if root is None:
+            return None
+        self.descend(root.z)
+        for z in np.random.default_rng(self.seed).uniform(*domain.bounds(), (_STARTS, domain.dim)):
+            if self.stopped:
+                return root
+            self.descend(z)
+        decided = len(root.place) + 1
+        again = self.settle(root.ranges, root.bound)
+        while again is not None and decided >= _FEW_FIXED and not self.stopped:
+            root = again
+            self.note_bound(root.bound)
+            before = len(root.place)
+            probed = self.probe(root)
+            if probed is None:
+                return None
+            again = self.settle(probed.ranges, probed.bound)
+            decided = before - len(probed.place)
+        return again
 
-    def loop(self):
-        while self.open and not self.stopped:
-            bound, _, node = heapq.heappop(self.open)
-            self.tracker.raise_bound(self.lower(bound))
-            while node is not None and not self.stopped:
-                if node.bound >= self.cutoff:
-                    node = None; break
-                if node.decided:
-                    self.leaf_bound = min(self.leaf_bound, node.bound); node = None; break
-                kids = self.branch(node)
-                kids.sort(key=lambda n: n.bound)
-                node = None
-                for n in kids[1:]:
-                    self.push(n)
-                if kids:
-                    if PLUNGE and (not self.open or kids[0].bound <= self.open[0][0] + PLUNGE*(self.cutoff-self.open[0][0])): node = kids[0]
-                    else: self.push(kids[0])
-                self.tracker.raise_bound(self.lower(node.bound if node is not None else np.inf))
-                self.tracker.tell()
-            if node is not None: self.push(node)
-        if not self.open and not self.stopped or (not self.open and not self.tracker.closed and self.leaf_bound<np.inf):
-            self.tracker.raise_bound(self.lower())
+    def probe(self, root: Node) -> Node | None:
+        """Try both sides of every undecided unit in turn, and keep what either leaves."""
+        for place in root.place.tolist():
+            index = root.index_of(place)
+            if index is None:
+                continue
+            if self.stopped:
+                break
+            parts = self.try_both(root, index)
+            if not parts:
+                return None
+            if len(parts) == 1:
+                root = parts[0]
+            else:
+                root.cut_to(parts)
+        return root
 
-    def branch(self, node):
-        gains = []
-        for k in node.neuron:
-            g = [self.gains.get((k, a), (0.0, 0)) for a in (False, True)]
-            gains.append(g)
-        order = np.argsort(-node.score, kind="stable")
-        est = []
-        rel = []
-        for i in order:
-            g = gains[i]
-            n = min(g[0][1], g[1][1])
-            rel.append(n)
-            avg = [a / m if m else 0.0 for a, m in g]
-            est.append((max(avg[0], 1e-9) * max(avg[1], 1e-9)) if n else -1)
-        # candidates: unreliable ones by score first, plus best reliable by pseudo-cost
-        best = None
-        cand = [int(i) for j, i in enumerate(order) if rel[j] < _RELIABLE][:_CANDIDATES]
-        if len(cand) < 2:
-            known = sorted(((e * (1e-12 + node.score[i]) if SCOREW else e), i) for e, i in zip(est, order) if e >= 0)[::-1]
-            cand += [int(i) for _, i in known[:1 if not cand else 2]]
-        if len(cand) == 1:
-            i = cand[0]
-            return self.kids(node, i)
-        results = []
-        for i in cand:
-            kids = self.kids(node, i, rounds=1)
-            if len(kids) < 2:
-                return [m for n in kids if (m := self.settle(n.ranges.copy(), n.bound)) is not None]
-            gain = [max(n.bound - node.bound, 1e-9) for n in kids]
-            results.append((gain[0] * gain[1], i, kids))
-        _, i, kids = max(results, key=lambda r: r[0])
-        return [m for n in kids if (m := self.settle(n.ranges.copy(), n.bound)) is not None]
+    def branch(self, node: Node) -> list[Node]:
+        """Split a node at a knot of the unit that promises most."""
+        best: tuple[float, list[Node]] | None = None
+        candidates = self.costs.candidates(node, _CANDIDATES)
+        for index in candidates:
+            parts = self.try_both(node, index, rounds=1 if len(candidates) > 1 else None)
+            if len(parts) < 2:
+                return self.settle_all(parts)
+            gain = self.costs.score(parts[0].bound - node.bound, parts[1].bound - node.bound)
+            if best is None or gain > best[0]:
+                best = gain, parts
+            node.cut_to(parts)
+            if self.stopped:
+                break
+        assert best is not None  # an undecided node has candidates
+        parts = best[1]
+        for part in parts:
+            part.cut_to([node])
+        return parts if len(candidates) == 1 else self.settle_all(parts)
 
-    def kids(self, node, i, rounds=None):
-        k = int(node.neuron[i])
-        out = []
+    def settle_all(self, parts: list[Node]) -> list[Node]:
+        settled = [self.settle(part.ranges, part.bound) for part in parts]
+        return [node for node in settled if node is not None]
+
+    def try_both(self, node: Node, index: int, rounds: int | None = None) -> list[Node]:
+        """Bound both sides of a knot, and learn how much each side gains; those that are left."""
+        found: list[Node] = []
         for above in (False, True):
-            r = self.relaxer.child(node, i, above)
-            self.tracker.nodes += 1
-            n = self.relaxer.settle(r, node.bound, self.cutoff, self.tracker.z, rounds or 5)
-            self.learn(k, above, (n.bound if n is not None else self.cutoff) - node.bound)
-            if n is not None:
-                self.tracker.offer(n.z) and self.descend(n.z)
-                out.append(n)
-        return out
-
-VERBOSE=False
-PLUNGE=0.0
-SCOREW=True
+            part = self.settle(node.part(index, above), node.bound, rounds)
+            reached = self.cutoff if part is None else part.bound
+            self.costs.learn(int(node.place[index]), above, reached - node.bound)
+            if part is not None:
+                found.append(part)
+        return found

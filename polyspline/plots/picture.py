@@ -1,10 +1,10 @@
-"""A picture of a partition in a file."""
+"""Pictures in files, whole or not at all."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy.typing as npt
 
@@ -14,6 +14,9 @@ from polyspline.partition import Partition
 from polyspline.plots.graph import plot_graph
 from polyspline.plots.partition import plot_partition
 from polyspline.plots.style import STYLE, require_matplotlib
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 # Suffix, and what keeps the time of drawing out of the file, so that the same picture is the same bytes.
 PICTURES: dict[str, dict[str, Any]] = {
@@ -82,7 +85,7 @@ def save_picture(
     OutputError
         If the file cannot be written.
     """
-    suffix = check_picture(path)
+    check_picture(path)
     dim = partition.net.latent_dim
     if dim not in (1, 2):
         raise PlotError(
@@ -92,12 +95,27 @@ def save_picture(
     require_matplotlib()
     target = Path(path)
     check_writable(target)
-    from matplotlib import rc_context
     from matplotlib.figure import Figure
 
     axes = plot_partition(partition, box=box) if dim == 2 else plot_graph(partition, box=box)
     figure = axes.figure
     assert isinstance(figure, Figure)
-    with rc_context(STYLE), whole_file(target) as stream:
-        figure.savefig(stream, format=suffix[1:], dpi=200, metadata=PICTURES[suffix])
+    write_figure(figure, target)
     return target
+
+
+def write_figure(figure: Figure, path: Path) -> None:
+    """Write a figure in the format of the suffix; the file appears whole or not at all.
+
+    Raises
+    ------
+    ExportFormatError
+        If the suffix is not one of `PICTURES`.
+    OutputError
+        If the file cannot be written.
+    """
+    from matplotlib import rc_context
+
+    suffix = check_picture(path)
+    with rc_context(STYLE), whole_file(path) as stream:
+        figure.savefig(stream, format=suffix[1:], dpi=200, metadata=PICTURES[suffix])

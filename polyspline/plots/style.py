@@ -8,6 +8,7 @@ from polyspline.errors import require
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 # Of Paul Tol's "light" scheme: made for filling areas, told apart by colour-blind readers; dark
 # lines and text stay readable on every one.
@@ -61,11 +62,16 @@ def require_matplotlib() -> None:
     require("matplotlib", extra="plot", purpose="draw pictures")
 
 
-def new_axes(width: float, height: float) -> Axes:
-    """Make a figure of its own, in inches, outside any global state, and give its axes."""
+def new_figure(width: float, height: float) -> Figure:
+    """Make a figure, in inches, outside any global state."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
-    return figure.add_subplot()
+    return figure
+
+
+def new_axes(width: float, height: float) -> Axes:
+    """Make a figure of its own, in inches, outside any global state, and give its axes."""
+    return new_figure(width, height).add_subplot()

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import daqp
 import numpy as np
 import numpy.typing as npt
+from scipy.optimize import linprog
 
 __all__ = ["BoundingSolution", "bounding_multipliers"]
 
@@ -22,9 +23,12 @@ Floats = npt.NDArray[np.float64]
 _SOFT = 8
 _INFINITE = 1e30
 _SOLVED = (1, 2)
-# Weight that makes the program strictly convex, relative to the scaled objective, by order of the norm.
-_WEIGHTS = {2.0: 1e-9, 1.0: 1e-5, np.inf: 1e-5}
-_SOFTNESS = {2.0: 1e-7, 1.0: 1e-10, np.inf: 1e-10}
+# Weights of the squared distance that make the programs strictly convex, and how soft rows are.
+_RIDGE, _SOFTNESS = 1e-9, 1e-7
+_LINEAR_RIDGE, _LINEAR_SOFTNESS = 1e-5, 1e-10
+# From here on the 1-norm has too many residuals for a dense active set.
+_MANY_OUTPUTS = 24
+_LARGEST_MULTIPLIER = 1e4
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,6 +62,7 @@ def bounding_multipliers(
     order: float,
     scale: float,
     centre: Floats | None = None,
+    weight: float = 1.0,
 ) -> BoundingSolution | None:
     """Minimise ``norm(F w - g)`` over ``low <= w <= high`` and soft ``row_low <= C w <= row_high``.
 
@@ -75,6 +80,8 @@ def bounding_multipliers(
         Size of the residuals of interest, above 0.
     centre
         (n,) point towards which the program is made strictly convex; None for the middle.
+    weight
+        How much it is, relative to the default.
 
     Returns
     -------
@@ -89,59 +96,118 @@ def bounding_multipliers(
     rows = C * unit
     length = np.sqrt(np.einsum("ij,ij->i", rows, rows))
     length = np.where(length > 0, length, 1.0)
-    rows = rows / length[:, None]
     ends = radius / unit
-    below = np.maximum((row_low - shift) / length, -_INFINITE)
-    above = np.minimum((row_high - shift) / length, _INFINITE)
+    inner = _Scaled(
+        matrix, rhs, rows / length[:, None], (row_low - shift) / length, (row_high - shift) / length, ends
+    )
     towards = np.zeros(len(unit)) if centre is None else np.clip((centre - middle) / unit, -ends, ends)
-    weight = _WEIGHTS[order]
     if order == 2.0:
-        hessian = matrix.T @ matrix
-        hessian[np.diag_indices_from(hessian)] += weight
-        linear = -(rhs @ matrix) - weight * towards
-        sides = rows, np.concatenate([-ends, below]), np.concatenate([ends, above])
+        found = _quadratic(inner, towards, weight)
+    elif order == 1.0 and len(rhs) > _MANY_OUTPUTS:
+        found = _dual_program(inner)
     else:
-        hessian, linear, sides = _epigraph(matrix, rhs, rows, (ends, below, above), towards, order, weight)
-    sense = np.zeros(len(sides[1]), dtype=np.int32)
-    first = len(linear)
-    sense[first : first + len(rows)] = _SOFT
-    point, _, flag, info = daqp.solve(
-        hessian, linear, sides[0], sides[2], sides[1], sense, primal_tol=1e-9, rho_soft=_SOFTNESS[order]
-    )
-    if flag not in _SOLVED:
+        found = _epigraph(inner, towards, order, weight)
+    if found is None:
         return None
-    multipliers = info["lam"]
-    own = point[: len(unit)]
-    if order == 2.0:
-        output = matrix @ own - rhs
-    else:
-        on_output = multipliers[first + len(rows) :]
-        output = on_output[: len(rhs)] - on_output[len(rhs) :]
-    return BoundingSolution(
-        middle + unit * own, output / scale, multipliers[first : first + len(rows)] / length
-    )
+    return BoundingSolution(middle + unit * found.point, found.output / scale, found.rows / length)
 
 
-def _epigraph(
-    matrix: Floats,
-    rhs: Floats,
+@dataclass(frozen=True, eq=False)
+class _Scaled:
+    """Minimise ``norm(matrix w - rhs)``, ``below <= rows w <= above``, ``|w| <= ends``, all of size one."""
+
+    matrix: Floats
+    rhs: Floats
+    rows: Floats
+    below: Floats
+    above: Floats
+    ends: Floats
+
+
+def _solve(
+    hessian: Floats,
+    linear: Floats,
     rows: Floats,
-    ends: tuple[Floats, Floats, Floats],
-    towards: Floats,
-    order: float,
-    weight: float,
-) -> tuple[Floats, Floats, tuple[Floats, Floats, Floats]]:
-    """Write the 1-norm or the maximum norm with bounds ``t`` on the residuals, as further variables."""
-    radius, below, above = ends
-    n, outputs = len(radius), len(rhs)
+    sides: tuple[Floats, Floats],
+    soft: slice,
+    softness: float,
+) -> tuple[Floats, Floats] | None:
+    """Point and multipliers by daqp, some rows being soft; None if it gave up."""
+    lower, upper = np.maximum(sides[0], -_INFINITE), np.minimum(sides[1], _INFINITE)
+    sense = np.zeros(len(lower), dtype=np.int32)
+    sense[soft] = _SOFT
+    point, _, flag, info = daqp.solve(
+        hessian, linear, rows, upper, lower, sense, primal_tol=1e-9, rho_soft=softness
+    )
+    return (point, info["lam"]) if flag in _SOLVED else None
+
+
+def _quadratic(inner: _Scaled, towards: Floats, weight: float) -> BoundingSolution | None:
+    """Half of the squared 2-norm, and a little of the squared distance from a point."""
+    n = len(inner.ends)
+    ridge = weight * _RIDGE
+    hessian = inner.matrix.T @ inner.matrix
+    hessian[np.diag_indices(n)] += ridge
+    linear = -(inner.rhs @ inner.matrix) - ridge * towards
+    sides = np.concatenate([-inner.ends, inner.below]), np.concatenate([inner.ends, inner.above])
+    solved = _solve(hessian, linear, inner.rows, sides, slice(n, None), _SOFTNESS)
+    if solved is None:
+        return None
+    point, multipliers = solved
+    return BoundingSolution(point, inner.matrix @ point - inner.rhs, multipliers[n:])
+
+
+def _epigraph(inner: _Scaled, towards: Floats, order: float, weight: float) -> BoundingSolution | None:
+    """The 1-norm or the maximum norm, with bounds ``t`` on the residuals as further variables."""
+    n, outputs, m = len(inner.ends), len(inner.rhs), len(inner.rows)
     count = outputs if order == 1.0 else 1
+    ridge = weight * _LINEAR_RIDGE
     cover = np.eye(outputs) if order == 1.0 else np.ones((outputs, 1))
-    largest = np.abs(rhs) + np.abs(matrix) @ radius
+    largest = np.abs(inner.rhs) + np.abs(inner.matrix) @ inner.ends
     most = largest if order == 1.0 else np.array([np.max(largest)])
-    full = np.zeros((len(rows) + 2 * outputs, n + count))
-    full[: len(rows), :n] = rows
-    full[len(rows) :] = np.block([[matrix, -cover], [-matrix, -cover]])
-    lower = np.concatenate([-radius, np.zeros(count), below, np.full(2 * outputs, -_INFINITE)])
-    upper = np.concatenate([radius, most, above, rhs, -rhs])
-    linear = np.concatenate([-weight * towards, np.ones(count)])
-    return weight * np.eye(n + count), linear, (full, lower, upper)
+    full = np.zeros((m + 2 * outputs, n + count))
+    full[:m, :n] = inner.rows
+    full[m:] = np.block([[inner.matrix, -cover], [-inner.matrix, -cover]])
+    open_side = np.full(2 * outputs, -_INFINITE)
+    lower = np.concatenate([-inner.ends, np.zeros(count), inner.below, open_side])
+    upper = np.concatenate([inner.ends, most, inner.above, inner.rhs, -inner.rhs])
+    linear = np.concatenate([-ridge * towards, np.ones(count)])
+    soft = slice(n + count, n + count + m)
+    solved = _solve(ridge * np.eye(n + count), linear, full, (lower, upper), soft, _LINEAR_SOFTNESS)
+    if solved is None:
+        return None
+    point, multipliers = solved
+    on_output = multipliers[n + count + m :]
+    return BoundingSolution(point[:n], on_output[:outputs] - on_output[outputs:], multipliers[soft])
+
+
+def _dual_program(inner: _Scaled) -> BoundingSolution | None:
+    """The 1-norm by its dual, a linear program with a row for each variable only.
+
+    Multipliers of the rows are bounded, so that there is an optimum even where no point
+    satisfies the rows.
+    """
+    n, outputs = len(inner.ends), len(inner.rhs)
+    has_above, has_below = np.isfinite(inner.above), np.isfinite(inner.below)
+    eye = np.eye(n)
+    matrix = np.concatenate(
+        [inner.matrix.T, inner.rows[has_above].T, -inner.rows[has_below].T, -eye, eye], axis=1
+    )
+    cost = np.concatenate(
+        [inner.rhs, inner.above[has_above], -inner.below[has_below], inner.ends, inner.ends]
+    )
+    lower = np.zeros(len(cost))
+    lower[:outputs] = -1.0
+    upper = np.full(len(cost), _LARGEST_MULTIPLIER)
+    upper[:outputs] = 1.0
+    solved = linprog(
+        cost, A_eq=matrix, b_eq=np.zeros(n), bounds=np.stack([lower, upper], axis=1), method="highs-ds"
+    )
+    if solved.status != 0:
+        return None
+    sides = solved.x[outputs : len(cost) - 2 * n]
+    multipliers = np.zeros(len(inner.rows))
+    multipliers[has_above] = sides[: has_above.sum()]
+    multipliers[has_below] -= sides[has_above.sum() :]
+    point = np.clip(-np.asarray(solved.eqlin.marginals), -inner.ends, inner.ends)
+    return BoundingSolution(point, solved.x[:outputs], multipliers)

@@ -14,6 +14,7 @@ HEAVY = ["numba", "scipy", "networkx", "numpy", "torch", "flint", "cdd", "matplo
 HELPS = [
     ["--help"],
     ["enumerate", "--help"],
+    ["invert", "--help"],
     ["info", "--help"],
     ["export", "--help"],
     ["plot", "--help"],

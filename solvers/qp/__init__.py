@@ -1,0 +1,1 @@
+"""Small dense convex quadratic programs by daqp, and regression over a polyhedron."""
