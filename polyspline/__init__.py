@@ -24,7 +24,17 @@ if TYPE_CHECKING:
     from polyspline.domains import Box, Polytope, WholeSpace, load_domain
     from polyspline.enumeration import enumerate_regions
     from polyspline.export import export_partition
-    from polyspline.inversion import BoundSource, Inversion, InversionStatus, invert
+    from polyspline.inversion import (
+        BoundSource,
+        Injectivity,
+        InjectivityVerdict,
+        Inversion,
+        InversionStatus,
+        Preimage,
+        injectivity,
+        invert,
+        preimages,
+    )
     from polyspline.network import Network, load_network, zoo
     from polyspline.partition import Partition, StopReason, load_partition
     from polyspline.plots import plot_graph, plot_inversion, plot_partition
@@ -35,12 +45,15 @@ __version__ = "0.1.0"
 __all__ = [
     "BoundSource",
     "Box",
+    "Injectivity",
+    "InjectivityVerdict",
     "Inversion",
     "InversionStatus",
     "Network",
     "Partition",
     "PolysplineError",
     "Polytope",
+    "Preimage",
     "Region",
     "StopReason",
     "WholeSpace",
@@ -48,6 +61,7 @@ __all__ = [
     "enumerate_regions",
     "errors",
     "export_partition",
+    "injectivity",
     "invert",
     "load_domain",
     "load_network",
@@ -55,6 +69,7 @@ __all__ = [
     "plot_graph",
     "plot_inversion",
     "plot_partition",
+    "preimages",
     "zoo",
 ]
 
@@ -62,16 +77,20 @@ __all__ = [
 _ROOMS = {
     "BoundSource": "inversion",
     "Box": "domains",
+    "Injectivity": "inversion",
+    "InjectivityVerdict": "inversion",
     "Inversion": "inversion",
     "InversionStatus": "inversion",
     "Network": "network",
     "Partition": "partition",
     "Polytope": "domains",
+    "Preimage": "inversion",
     "Region": "regions.region",
     "StopReason": "partition",
     "WholeSpace": "domains",
     "enumerate_regions": "enumeration",
     "export_partition": "export",
+    "injectivity": "inversion",
     "invert": "inversion",
     "load_domain": "domains",
     "load_network": "network",
@@ -79,6 +98,7 @@ _ROOMS = {
     "plot_graph": "plots",
     "plot_inversion": "plots",
     "plot_partition": "plots",
+    "preimages": "inversion",
     "zoo": "network",
 }
 

@@ -23,7 +23,7 @@ from solvers.compiled import compiled, compiled_part, larger, smaller
 
 @compiled_part
 def _term(table: Floats, neuron: int, v: float, a: float, a_error: float, nu: float) -> float:
-    """``a sigma(v) - nu v``, rounded down."""
+    """Evaluate ``a sigma(v) - nu v``, rounded down."""
     value = value_of(table, neuron, v)
     slack = value_slack(table, neuron, value)
     size = abs(value) + slack

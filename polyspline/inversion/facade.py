@@ -17,11 +17,11 @@ from polyspline.enumeration import enumerate_regions
 from polyspline.errors import ArgumentError, ShapeError
 from polyspline.inversion.methods import Method, Options, Outcome
 from polyspline.inversion.norms import Norm
-from polyspline.inversion.problem import InversionProblem, MeasureLike, make_problem
+from polyspline.inversion.problem import InversionProblem, MeasureLike, check_target, make_problem
 from polyspline.inversion.result import BoundSource, Inversion, InversionStatus
 from polyspline.inversion.tracker import InversionProgress, Tracker
 from polyspline.network import Network
-from polyspline.partition import Partition
+from polyspline.partition import Partition, StopReason
 
 Report = Callable[[InversionProgress], None]
 
@@ -32,6 +32,9 @@ METHODS = {
     "gradient": BoundSource.NONE,
 }
 """The methods, each a module of this room, and who vouches for their bounds while they go on."""
+
+_ENUMERATION_SHARE = 0.9
+_LEAST_SECONDS = 1e-3
 
 
 def invert(
@@ -73,7 +76,8 @@ def invert(
     gap : float
         Relative gap between distance and bound at which a method stops.
     max_seconds : float, optional
-        Limit on the wall time of each point.
+        Limit on the wall time of each point; for ``scan`` without a partition the first includes
+        the enumeration.
     max_nodes : int, optional
         Limit on the nodes of ``search``.
     solver : str, optional
@@ -101,6 +105,8 @@ def invert(
         that has no use for it.
     MissingExtraError
         If the back-end, or torch for ``gradient``, is not installed.
+    KeyboardInterrupt
+        If Ctrl-C stops the enumeration for ``scan``: there is no point yet.
 
     Notes
     -----
@@ -116,13 +122,14 @@ def invert(
     _check_numbers(gap, max_seconds, max_nodes, starts)
     targets, single = _targets(x)
     first = make_problem(net, targets[0], domain, norm, measure)
-    problems = [first] + [
-        first.with_target(make_problem(net, row, domain, norm, measure).target) for row in targets[1:]
-    ]
+    # The others share the layers of the first, and with them the bounds of the units.
+    problems = [first, *(first.with_target(check_target(first, row)) for row in targets[1:])]
     _check_options(method, solver, partition, first)
+    if max_seconds == math.inf:
+        max_seconds = None
     began = time.perf_counter()
     if method == "scan" and partition is None:
-        partition = enumerate_regions(net, domain, max_seconds=max_seconds)
+        partition = _enumerate(net, domain, max_seconds)
     options = Options(solver, partition, starts, seed, max_nodes)
     results: list[Inversion] = []
     for problem in problems:
@@ -132,6 +139,16 @@ def invert(
             break
         began = time.perf_counter()
     return results[0] if single else tuple(results)
+
+
+def _enumerate(net: Network, domain: Domain, max_seconds: float | None) -> Partition:
+    """Enumerate the regions for a scan, which is left some of the time."""
+    if max_seconds is not None:
+        max_seconds = max(_ENUMERATION_SHARE * max_seconds, _LEAST_SECONDS)
+    partition = enumerate_regions(net, domain, max_seconds=max_seconds)
+    if partition.stop is StopReason.INTERRUPTED:
+        raise KeyboardInterrupt
+    return partition
 
 
 def _method(name: str) -> Method:

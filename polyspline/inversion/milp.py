@@ -30,6 +30,9 @@ _STARTS = 16
 _CUTOFF_SLACK = 1e-6
 """How far beyond the incumbent, relatively, the program still looks: it must hold the incumbent itself."""
 
+_NEAREST = 1e-9
+"""Least distance, relative to the target's size, that the program is laid out for."""
+
 _TOLERANCE = 1e-7
 """Relative amount by which a solver's bound is lowered."""
 
@@ -118,8 +121,9 @@ class _Turns:
         from polyspline.inversion.milp_model import InversionProgram
 
         problem = self.tracker.problem
-        # Below `zero` the solver's tolerances are larger than the distances they would tell apart.
-        reach = max(self.tracker.distance * (1.0 + _CUTOFF_SLACK), problem.zero)
+        reach = self.tracker.distance * (1.0 + _CUTOFF_SLACK)
+        # Nearer than this the rounding of the network itself is as large as what is to be told apart.
+        reach = max(reach, _NEAREST * problem.norm.of(problem.target))
         self.model = InversionProgram(problem, self.ranges, reach)
         for residual in self.cuts:
             self.model.cut(residual)

@@ -20,8 +20,10 @@ from solvers.qp.bounding import bounding_multipliers
 _ROUNDS = 5
 _SHRINK = 0.9
 """A round that leaves more than this share of the ranges is the last one."""
-_REFINEMENTS = 2
-"""Further relaxations of a part that has nothing left to branch on."""
+_WEIGHTS = (1.0, 0.1, 0.01)
+"""Of the term that makes a relaxation strictly convex: less and less where that decides."""
+_NEARLY = 1e-3
+"""Relative distance from the cutoff at which it may decide."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,11 +145,10 @@ class Relaxer:
             None if nothing there is nearer than the cutoff.
         """
         left = _ROUNDS if rounds is None else rounds
-        refinements = _REFINEMENTS
         while True:
             if not tighten(self.chain, ranges):
                 return None
-            solved = self.solve(ranges, cutoff, near, 0.1 ** (_REFINEMENTS - refinements))
+            solved = self.solve(ranges, cutoff, near)
             if solved is None:
                 return self._blind(ranges, known)
             certificate, point, column = solved
@@ -163,39 +164,46 @@ class Relaxer:
             if after.min() < 0:
                 return None
             node = self._node(ranges, known, point, knots, certificate.scale)
+            left -= 1
+            wide = (before > 0) & np.isfinite(before)
             if (column < 0).all():
-                # What is left is what the relaxation lost to strict convexity: less about the optimum itself.
-                refinements -= 1
-                if refinements < 0:
-                    return node
-                near = node.z
-            elif not node.decided:
-                left -= 1
-                wide = (before > 0) & np.isfinite(before)
-                if left <= 0 or np.mean(after[wide] / before[wide]) > _SHRINK:
-                    return node
+                return node
+            if not node.decided and (left <= 0 or np.mean(after[wide] / before[wide]) > _SHRINK):
+                return node
 
     def solve(
-        self, ranges: Floats, cutoff: float, near: Floats | None, weight: float
+        self, ranges: Floats, cutoff: float, near: Floats | None
     ) -> tuple[Certificate, Floats, npt.NDArray[np.int64]] | None:
         """Solve the relaxation over ranges; its certificate, its point and the columns of the units."""
         value, ends, C, sides, owner, column = lay_out(*self.chain, ranges, self.G, self.h)
-        solution = bounding_multipliers(
-            np.ascontiguousarray(value[:, :-1]),
-            self.problem.target - value[:, -1],
-            ends[:, 0],
-            ends[:, 1],
-            C,
-            sides[:, 0],
-            sides[:, 1],
-            order=self.problem.norm.order,
-            scale=cutoff if 0.0 < cutoff < np.inf else 1.0,
-            centre=None if near is None else self._variables(near, column, len(ends)),
-            weight=weight,
-        )
-        if solution is None:
-            return None
-        return self.certify(ranges, solution.output, solution.rows, owner), solution.point, column
+        F, g = np.ascontiguousarray(value[:, :-1]), self.problem.target - value[:, -1]
+        centre = None if near is None else self._variables(near, column, len(ends))
+        best: tuple[Certificate, Floats, npt.NDArray[np.int64]] | None = None
+        for weight in _WEIGHTS:
+            solution = bounding_multipliers(
+                F,
+                g,
+                ends[:, 0],
+                ends[:, 1],
+                C,
+                sides[:, 0],
+                sides[:, 1],
+                order=self.problem.norm.order,
+                scale=cutoff if 0.0 < cutoff < np.inf else 1.0,
+                centre=centre,
+                weight=weight,
+            )
+            if solution is None:
+                break
+            certificate = self.certify(ranges, solution.output, solution.rows, owner)
+            if best is None or certificate.proves_none or certificate.bound > best[0].bound:
+                best = certificate, solution.point, column
+            # Short of the cutoff by no more than what strict convexity costs: again, with less of it, and
+            # about the optimum itself.
+            if not certificate.bound < cutoff < certificate.bound * (1.0 + _NEARLY):
+                break
+            centre = solution.point
+        return best
 
     def certify(self, ranges: Floats, output: Floats, rows: Floats, owner: Floats) -> Certificate:
         """Evaluate the bound of multipliers on the residual and on the rows of a relaxation.
@@ -211,7 +219,8 @@ class Relaxer:
         """
         neurons = len(self.chain.table)
         own = len(rows) - len(self.h)
-        nu = -np.bincount(owner[:own, 0].astype(np.int64), rows[:own] * owner[:own, 1], minlength=neurons)
+        nu = np.zeros(neurons)
+        np.subtract.at(nu, owner[:own, 0].astype(np.int64), rows[:own] * owner[:own, 1])
         coefficients = np.empty((len(ranges), 2))
         minima = np.empty(neurons)
         total, size = certify_layers(

@@ -91,8 +91,31 @@ def _measurement(measure: MeasureLike, ambient_dim: int) -> Layer:
     return layer
 
 
+def _target(x: npt.ArrayLike, layers: tuple[Layer, ...], measured: bool) -> Floats:
+    target = as_float_array(x, "x", 1)
+    if len(target) != layers[-1].n_out:
+        what = "measure has rows" if measured else "the network has outputs"
+        raise ShapeError(f"x has length {len(target)}; expected {layers[-1].n_out}, as many as {what}.")
+    return target
+
+
+def check_target(problem: InversionProblem, x: npt.ArrayLike) -> Floats:
+    """Check another target of a problem, and give it as an array (T,).
+
+    Raises
+    ------
+    ShapeError, NonFiniteError
+        If x has another length than the problem's target, or is not finite.
+    """
+    return _target(x, problem.layers, len(problem.layers) > len(problem.net.layers))
+
+
 def make_problem(
-    net: Network, x: npt.ArrayLike, domain: Domain, norm: str | Norm = "l2", measure: MeasureLike | None = None
+    net: Network,
+    x: npt.ArrayLike,
+    domain: Domain,
+    norm: str | Norm = "l2",
+    measure: MeasureLike | None = None,
 ) -> InversionProblem:
     """Check the parts of an inversion and put them together.
 
@@ -117,10 +140,7 @@ def make_problem(
         If the norm is not known.
     """
     layers = net.layers if measure is None else (*net.layers, _measurement(measure, net.ambient_dim))
-    target = as_float_array(x, "x", 1)
-    if len(target) != layers[-1].n_out:
-        what = "the network has outputs" if measure is None else "measure has rows"
-        raise ShapeError(f"x has length {len(target)}; expected {layers[-1].n_out}, as many as {what}.")
+    target = _target(x, layers, measure is not None)
     if domain.dim != net.latent_dim:
         raise DomainError(
             f"the domain has dimension {domain.dim}, but the network takes {net.latent_dim} inputs."

@@ -29,7 +29,7 @@ class PseudoCosts:
         return max(below, _LEAST) * max(above, _LEAST)
 
     def candidates(self, node: Node, most: int) -> list[int]:
-        """Indices of the units to try, those not yet reliable first, at least one.
+        """Choose the indices of the units to try, those not yet reliable first, at least one.
 
         Parameters
         ----------

@@ -155,9 +155,7 @@ def lay_out(
                     at = value_of(table, neuron, point_at(table, neuron, low, high, place))
                     least, most = smaller(least, at), larger(most, at)
                 ends[own, 0], ends[own, 1] = least, most
-                row = _hull_rows(
-                    table, neuron, low, high, before, own, row, C, sides, owner, corners
-                )
+                row = _hull_rows(table, neuron, low, high, before, own, row, C, sides, owner, corners)
                 continue
             piece = 0
             while piece < count and high > table[neuron, 1 + piece]:

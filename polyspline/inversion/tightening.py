@@ -21,7 +21,7 @@ TINY = 2.0**-1000
 @compiled_part
 def n_knots(table: Floats) -> int:
     """Columns of knots of a table of neurons."""
-    return (table.shape[1] - 3) // 3
+    return int((table.shape[1] - 3) // 3)
 
 
 @compiled_part
@@ -31,7 +31,8 @@ def value_of(table: Floats, neuron: int, v: float) -> float:
     piece = 0
     while piece < count and v > table[neuron, 1 + piece]:
         piece += 1
-    return table[neuron, 1 + count + piece] * v + table[neuron, 2 + 2 * count + piece]
+    value: float = table[neuron, 1 + count + piece] * v + table[neuron, 2 + 2 * count + piece]
+    return value
 
 
 @compiled_part
@@ -184,14 +185,15 @@ def _carried_back(
             work[0, i] = work[1, i]
         start = before
         block -= widths[depth - 1] * widths[depth - 2] if depth > 1 else 0
-    least = 0.0
+    least: float = 0.0
     size = abs(constant)
     for i in range(widths[0]):
         c = work[0, i]
         least += c * (ranges[i, 0] if c > 0 else ranges[i, 1])
         size += abs(c) * _largest(ranges, i)
     error += (widths[0] + 8) * 1.01 * ROUNDOFF * size
-    return constant + least - 1.01 * error - TINY
+    least += constant - 1.01 * error - TINY
+    return least
 
 
 @compiled_part

@@ -1,7 +1,6 @@
 """Multipliers for lower bounds: the norm of a residual over a polyhedron, whether or not it has a point.
 
-The rows of the polyhedron are soft, so that a program without a feasible point has an
-answer too: multipliers so large that they prove it.
+Where no point satisfies the rows there is an answer too: multipliers that prove it.
 
 Guarantee: heuristic. The multipliers are those of a nearby strictly convex program; bounds are
 to be evaluated from them by weak duality, with rounding accounted for.
@@ -23,9 +22,10 @@ Floats = npt.NDArray[np.float64]
 _SOFT = 8
 _INFINITE = 1e30
 _SOLVED = (1, 2)
-# Weights of the squared distance that make the programs strictly convex, and how soft rows are.
-_RIDGE, _SOFTNESS = 1e-9, 1e-7
-_LINEAR_RIDGE, _LINEAR_SOFTNESS = 1e-5, 1e-10
+# Weights of the squared distance that make the programs strictly convex.
+_RIDGE, _LINEAR_RIDGE = 1e-9, 1e-5
+# How soft rows are that no point satisfies.
+_SOFTNESS = 1e-7
 # From here on the 1-norm has too many residuals for a dense active set.
 _MANY_OUTPUTS = 24
 _LARGEST_MULTIPLIER = 1e4
@@ -40,7 +40,7 @@ class BoundingSolution:
     point
         (n,), within the bounds of the variables; it may violate the rows.
     output
-        (T,) multipliers of the residual.
+        (T,) multipliers of the residual; zeros where no point satisfies the rows.
     rows
         (m,) multipliers of the rows, positive where the upper side holds.
     """
@@ -64,7 +64,7 @@ def bounding_multipliers(
     centre: Floats | None = None,
     weight: float = 1.0,
 ) -> BoundingSolution | None:
-    """Minimise ``norm(F w - g)`` over ``low <= w <= high`` and soft ``row_low <= C w <= row_high``.
+    """Minimise ``norm(F w - g)`` over ``low <= w <= high`` and ``row_low <= C w <= row_high``.
 
     Parameters
     ----------
@@ -108,6 +108,8 @@ def bounding_multipliers(
     else:
         found = _epigraph(inner, towards, order, weight)
     if found is None:
+        found = _without_point(inner)
+    if found is None:
         return None
     return BoundingSolution(middle + unit * found.point, found.output / scale, found.rows / length)
 
@@ -129,28 +131,36 @@ def _solve(
     linear: Floats,
     rows: Floats,
     sides: tuple[Floats, Floats],
-    soft: slice,
-    softness: float,
 ) -> tuple[Floats, Floats] | None:
-    """Point and multipliers by daqp, some rows being soft; None if it gave up."""
+    """Point and multipliers by daqp; None if there is no point, or it gave up."""
     lower, upper = np.maximum(sides[0], -_INFINITE), np.minimum(sides[1], _INFINITE)
     sense = np.zeros(len(lower), dtype=np.int32)
-    sense[soft] = _SOFT
-    point, _, flag, info = daqp.solve(
-        hessian, linear, rows, upper, lower, sense, primal_tol=1e-9, rho_soft=softness
-    )
+    point, _, flag, info = daqp.solve(hessian, linear, rows, upper, lower, sense, primal_tol=1e-9)
     return (point, info["lam"]) if flag in _SOLVED else None
 
 
+def _without_point(inner: _Scaled) -> BoundingSolution | None:
+    """Multipliers that prove that no point satisfies the rows, by the least violation of them."""
+    n = len(inner.ends)
+    lower = np.maximum(np.concatenate([-inner.ends, inner.below]), -_INFINITE)
+    upper = np.minimum(np.concatenate([inner.ends, inner.above]), _INFINITE)
+    sense = np.zeros(len(lower), dtype=np.int32)
+    sense[n:] = _SOFT
+    point, _, flag, info = daqp.solve(
+        np.eye(n), np.zeros(n), inner.rows, upper, lower, sense, primal_tol=1e-9, rho_soft=_SOFTNESS
+    )
+    return BoundingSolution(point, np.zeros(len(inner.rhs)), info["lam"][n:]) if flag in _SOLVED else None
+
+
 def _quadratic(inner: _Scaled, towards: Floats, weight: float) -> BoundingSolution | None:
-    """Half of the squared 2-norm, and a little of the squared distance from a point."""
+    """Solve for half of the squared 2-norm, and a little of the squared distance from a point."""
     n = len(inner.ends)
     ridge = weight * _RIDGE
     hessian = inner.matrix.T @ inner.matrix
     hessian[np.diag_indices(n)] += ridge
     linear = -(inner.rhs @ inner.matrix) - ridge * towards
     sides = np.concatenate([-inner.ends, inner.below]), np.concatenate([inner.ends, inner.above])
-    solved = _solve(hessian, linear, inner.rows, sides, slice(n, None), _SOFTNESS)
+    solved = _solve(hessian, linear, inner.rows, sides)
     if solved is None:
         return None
     point, multipliers = solved
@@ -158,7 +168,7 @@ def _quadratic(inner: _Scaled, towards: Floats, weight: float) -> BoundingSoluti
 
 
 def _epigraph(inner: _Scaled, towards: Floats, order: float, weight: float) -> BoundingSolution | None:
-    """The 1-norm or the maximum norm, with bounds ``t`` on the residuals as further variables."""
+    """Solve for the 1-norm or the maximum norm, with bounds ``t`` on the residuals as further variables."""
     n, outputs, m = len(inner.ends), len(inner.rhs), len(inner.rows)
     count = outputs if order == 1.0 else 1
     ridge = weight * _LINEAR_RIDGE
@@ -172,17 +182,16 @@ def _epigraph(inner: _Scaled, towards: Floats, order: float, weight: float) -> B
     lower = np.concatenate([-inner.ends, np.zeros(count), inner.below, open_side])
     upper = np.concatenate([inner.ends, most, inner.above, inner.rhs, -inner.rhs])
     linear = np.concatenate([-ridge * towards, np.ones(count)])
-    soft = slice(n + count, n + count + m)
-    solved = _solve(ridge * np.eye(n + count), linear, full, (lower, upper), soft, _LINEAR_SOFTNESS)
+    solved = _solve(ridge * np.eye(n + count), linear, full, (lower, upper))
     if solved is None:
         return None
     point, multipliers = solved
-    on_output = multipliers[n + count + m :]
-    return BoundingSolution(point[:n], on_output[:outputs] - on_output[outputs:], multipliers[soft])
+    on_rows, on_output = multipliers[n + count : n + count + m], multipliers[n + count + m :]
+    return BoundingSolution(point[:n], on_output[:outputs] - on_output[outputs:], on_rows)
 
 
 def _dual_program(inner: _Scaled) -> BoundingSolution | None:
-    """The 1-norm by its dual, a linear program with a row for each variable only.
+    """Solve for the 1-norm by its dual, a linear program with a row for each variable only.
 
     Multipliers of the rows are bounded, so that there is an optimum even where no point
     satisfies the rows.
@@ -201,9 +210,13 @@ def _dual_program(inner: _Scaled) -> BoundingSolution | None:
     upper = np.full(len(cost), _LARGEST_MULTIPLIER)
     upper[:outputs] = 1.0
     solved = linprog(
-        cost, A_eq=matrix, b_eq=np.zeros(n), bounds=np.stack([lower, upper], axis=1), method="highs-ds"
+        cost,
+        A_eq=matrix,
+        b_eq=np.zeros(n),
+        bounds=list(zip(lower.tolist(), upper.tolist(), strict=True)),
+        method="highs-ds",
     )
-    if solved.status != 0:
+    if solved.status != 0 or solved.x is None:
         return None
     sides = solved.x[outputs : len(cost) - 2 * n]
     multipliers = np.zeros(len(inner.rows))

@@ -1,8 +1,9 @@
-"""Laws of the inversion by mixed-integer programs: the optimum is that of all regions, and no bound is above it."""
+"""Laws of the inversion by mixed-integer programs: the least over all regions, and no bound above it."""
 
 from __future__ import annotations
 
 import math
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -18,14 +19,15 @@ from polyspline.inversion.bounds import preactivation_bounds
 from polyspline.inversion.milp_model import InversionProgram
 from polyspline.inversion.problem import InversionProblem, make_problem
 from polyspline.network import Network, zoo
-from solvers.milp import Backend, available_backends, solve_mixed
+from polyspline.regions.region import Region
+from solvers.milp import Backend, available_backends, find_backend, solve_mixed
 
 Floats = npt.NDArray[np.float64]
 
 minimize: Any = optimize.minimize  # its types know fewer shapes than it takes
 
 NORMS = ["l2", "l1", "linf"]
-BACKENDS = available_backends()
+BACKENDS = [find_backend(key) for key in dict.fromkeys(backend.key for backend in available_backends())]
 BOX = Box(-1.0, 1.0, dim=2)
 TRIANGLE = Polytope([[-1.0, 0.2], [0.3, -1.0], [1.0, 1.0]], [1.0, 0.9, 0.8])
 
@@ -38,32 +40,32 @@ def milp(net: Network, x: npt.ArrayLike, domain: Domain, norm: str = "l2", **opt
 
 def least_distance(net: Network, x: Floats, domain: Domain, norm: str) -> float:
     """Minimum over all regions, one small convex program each, by scipy."""
-    return min(
-        _least_over(region.A, region.b - x, *region.hrep, region.witness, norm)
-        for region in enumerate_regions(net, domain)
-    )
+    unit = float(np.linalg.norm(x))  # scipy's tolerances are absolute
+    return min(_least_over(region, x, norm, unit) for region in enumerate_regions(net, domain))
 
 
-def _least_over(A: Floats, shift: Floats, G: Floats, h: Floats, start: Floats, norm: str) -> float:
+def _least_over(region: Region, x: Floats, norm: str, unit: float) -> float:
+    G, h = region.hrep
+    A, shift = region.A / unit, (region.b - x) / unit
     if norm == "l2":
         found = minimize(
             lambda z: float(np.sum((A @ z + shift) ** 2)),
-            start,
+            region.witness,
             jac=lambda z: 2.0 * A.T @ (A @ z + shift),
             method="SLSQP",
             constraints=[{"type": "ineq", "fun": lambda z: h - G @ z, "jac": lambda z: -G}],
             options={"ftol": 1e-15, "maxiter": 300},
         )
-        return float(np.linalg.norm(A @ found.x + shift))
-    rows, size = A.shape
-    each = np.eye(rows) if norm == "l1" else np.ones((rows, 1))
+        return unit * float(np.linalg.norm(A @ found.x + shift))
+    count, size = A.shape
+    each = np.eye(count) if norm == "l1" else np.ones((count, 1))
     width = each.shape[1]
     upper = np.block([[A, -each], [-A, -each], [G, np.zeros((len(G), width))]])
     side = np.concatenate([-shift, shift, h])
     cost = np.concatenate([np.zeros(size), np.ones(width)])
     solved = optimize.linprog(cost, A_ub=upper, b_ub=side, bounds=[(None, None)] * size + [(0, None)] * width)
-    assert solved.status == 0
-    return float(solved.fun)
+    assert solved.fun is not None
+    return unit * float(solved.fun)
 
 
 def noisy(net: Network, seed: int, noise: float = 0.3) -> Floats:
@@ -91,10 +93,10 @@ def check(found: Inversion, net: Network, x: Floats, domain: Domain, best: float
 
 @pytest.mark.parametrize("norm", NORMS)
 @pytest.mark.parametrize(
-    "activation", ["relu", "leaky_relu:0.1", "hardtanh", "abs", ["softshrink:0.3", "identity", "relu6"]]
+    "activation", ["relu", "leaky_relu:0.1", "hardtanh", ["abs", "identity", "softshrink:0.3"]]
 )
 def test_the_optimum_is_the_least_over_all_regions(norm: str, activation: Any) -> None:
-    net = zoo.random_network((2, 6, 5, 4), activation, seed=3)
+    net = zoo.random_network((2, 5, 4, 4), activation, seed=3)
     x = noisy(net, 5)
     check(milp(net, x, BOX, norm), net, x, BOX, least_distance(net, x, BOX, norm))
 
@@ -106,14 +108,13 @@ def test_the_optimum_over_a_polytope_is_the_least_over_its_regions(norm: str) ->
     check(milp(net, x, TRIANGLE, norm), net, x, TRIANGLE, least_distance(net, x, TRIANGLE, norm))
 
 
-@pytest.mark.parametrize("backend", BACKENDS, ids=[b.pulp_name for b in BACKENDS])
+@pytest.mark.parametrize("backend", BACKENDS, ids=[b.key for b in BACKENDS])
 @pytest.mark.parametrize("norm", NORMS)
 def test_every_solver_that_is_here_finds_the_optimum(backend: Backend, norm: str) -> None:
-    net = zoo.random_network((2, 6, 6, 5), "leaky_relu:0.1", seed=11)
-    x = noisy(net, 2)
-    found = milp(net, x, BOX, norm, solver=backend.pulp_name)
+    net, x, best = _plain(norm)
+    found = milp(net, x, BOX, norm, solver=backend.key)
     assert found.solver == backend.key
-    check(found, net, x, BOX, least_distance(net, x, BOX, norm))
+    check(found, net, x, BOX, best)
 
 
 @pytest.mark.parametrize("norm", NORMS)
@@ -167,14 +168,19 @@ def test_only_what_is_measured_counts(norm: str) -> None:
 # ---- bounds
 
 
+@cache
+def _plain(norm: str) -> tuple[Network, Floats, float]:
+    net = zoo.random_network((2, 6, 5, 4), "relu", seed=13)
+    x = noisy(net, 4)
+    return net, x, least_distance(net, x, BOX, norm)
+
+
 @pytest.mark.parametrize("norm", NORMS)
 @pytest.mark.parametrize("exponents", [(20, 20), (-20, -20), (20, -20), (-20, 20)])
 def test_no_bound_is_above_the_optimum_however_the_weights_are_scaled(
     norm: str, exponents: tuple[int, int]
 ) -> None:
-    plain = zoo.random_network((2, 8, 6, 4), "relu", seed=13)
-    x = noisy(plain, 4)
-    best = least_distance(plain, x, BOX, norm)
+    plain, x, best = _plain(norm)
     # ReLU is homogeneous and powers of two round nothing: the same problem in other units.
     scales = [2.0 ** exponents[0], 2.0 ** exponents[1], 1.0]
     reach = np.cumprod(scales)
@@ -184,9 +190,9 @@ def test_no_bound_is_above_the_optimum_however_the_weights_are_scaled(
     check(milp(net, x * reach[-1], BOX, norm), net, x * reach[-1], BOX, best * reach[-1])
 
 
-@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize("norm", ["l1", "l2"])
 def test_no_bound_is_above_the_optimum_on_a_wide_domain(norm: str) -> None:
-    net = zoo.random_network((2, 6, 5, 4), "leaky_relu:0.1", seed=21)
+    net = zoo.random_network((2, 5, 4, 4), "leaky_relu:0.1", seed=21)
     wide = Box(-1e6, 1e6, dim=2)
     x = noisy(net, 8)
     found = milp(net, x, wide, norm)
@@ -195,13 +201,13 @@ def test_no_bound_is_above_the_optimum_on_a_wide_domain(norm: str) -> None:
     assert found.distance >= best * (1.0 - 1e-6)
 
 
-@pytest.mark.parametrize("backend", BACKENDS, ids=[b.pulp_name for b in BACKENDS])
-@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize("backend", BACKENDS, ids=[b.key for b in BACKENDS])
+@pytest.mark.parametrize("norm", ["l1", "l2"])
 def test_a_limit_leaves_a_point_and_a_bound_that_holds(backend: Backend, norm: str) -> None:
     net = zoo.random_network((8, 48, 48, 48), "leaky_relu:0.1", seed=0)
     domain = Box(-3.0, 3.0, dim=8)
     x = noisy(net, 0, noise=1.0)
-    found = milp(net, x, domain, norm, solver=backend.pulp_name, max_seconds=1.0)
+    found = milp(net, x, domain, norm, solver=backend.key, max_seconds=1.0)
     assert found.status is InversionStatus.FEASIBLE
     assert 0.0 <= found.lower_bound <= found.distance < math.inf
     assert found.z is not None

@@ -1,4 +1,4 @@
-"""Laws of the mixed-integer programs: every solver that is here agrees with counting; none is left running."""
+"""Laws of the mixed-integer programs: every solver here agrees with counting; none is left running."""
 
 from __future__ import annotations
 

@@ -1,0 +1,1 @@
+"""The generated manifold: what a partition tells of the surface that a network generates."""
