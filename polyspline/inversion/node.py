@@ -180,7 +180,7 @@ class Relaxer:
         centre = None if near is None else self._variables(near, column, len(ends))
         best: tuple[Certificate, Floats, npt.NDArray[np.int64]] | None = None
         for weight in _WEIGHTS:
-            solution = bounding_multipliers(
+            for solution in bounding_multipliers(
                 F,
                 g,
                 ends[:, 0],
@@ -192,17 +192,17 @@ class Relaxer:
                 scale=cutoff if 0.0 < cutoff < np.inf else 1.0,
                 centre=centre,
                 weight=weight,
-            )
-            if solution is None:
-                break
-            certificate = self.certify(ranges, solution.output, solution.rows, owner)
-            if best is None or certificate.proves_none or certificate.bound > best[0].bound:
-                best = certificate, solution.point, column
+            ):
+                certificate = self.certify(ranges, solution.output, solution.rows, owner)
+                if best is None or certificate.proves_none or certificate.bound > best[0].bound:
+                    best = certificate, solution.point, column
+                if certificate.proves_none:
+                    return best
             # Short of the cutoff by no more than what strict convexity costs: again, with less of it, and
             # about the optimum itself.
-            if not certificate.bound < cutoff < certificate.bound * (1.0 + _NEARLY):
+            if best is None or not best[0].bound < cutoff < best[0].bound * (1.0 + _NEARLY):
                 break
-            centre = solution.point
+            centre = best[1]
         return best
 
     def certify(self, ranges: Floats, output: Floats, rows: Floats, owner: Floats) -> Certificate:

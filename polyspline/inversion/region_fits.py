@@ -97,13 +97,14 @@ def _bound_of_a_nearby_program(goal: Goal, maps: RegionMaps, value: float) -> fl
     sides = maps.sides[0]
     below = np.full(len(sides), -np.inf)
     scale = value if 0.0 < value < np.inf else goal.norm.of(aim) or 1.0
-    found = bounding_multipliers(
+    candidates = bounding_multipliers(
         slope, aim, goal.lower, goal.upper, maps.rows[0], below, sides, order=goal.norm.order, scale=scale
     )
-    if found is None:
-        return 0.0
-    y, multipliers = -found.output[None], np.maximum(found.rows, 0.0)[None]
-    return float(weak_duality(goal, maps, y, multipliers)[0])
+    best = 0.0
+    for found in candidates:
+        y, multipliers = -found.output[None], np.maximum(found.rows, 0.0)[None]
+        best = max(best, float(weak_duality(goal, maps, y, multipliers)[0]))
+    return best
 
 
 def _multipliers(goal: Goal, maps: RegionMaps, point: Floats, tolerance: float) -> tuple[Floats, Floats]:

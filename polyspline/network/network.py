@@ -17,7 +17,7 @@ from polyspline.cpa.layers import ActivationLike, FloatArray, IntArray, Layer, a
 from polyspline.cpa.pointwise import code_of
 from polyspline.cpa.units import ScalarUnit
 from polyspline.errors import ArgumentError, ShapeError
-from polyspline.network import npz
+from polyspline.network import dropout, npz
 from polyspline.network.slices import sliced_first_layer
 
 if TYPE_CHECKING:
@@ -303,6 +303,9 @@ class Network:
         Guarantee: each number of the new first layer is the exact one, rounded once.
         """
         return Network((sliced_first_layer(self.layers[0], origin, directions), *self.layers[1:]))
+
+    with_dropout = dropout.with_dropout
+    with_dropconnect = dropout.with_dropconnect
 
     # ---- identity and files
 

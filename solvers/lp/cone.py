@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solvers.compiled import compiled_part, larger
+from solvers.lp.simplex import Program, program
 from solvers.lp.ties import TieSpace, tie_space
 
 Floats = NDArray[np.float64]
@@ -37,25 +38,18 @@ class Workspace(NamedTuple):
     rate: Floats  # (n,)
     polar: Floats  # (d, n) rows in the frame, scaled to ``g . u <= 1``
     found: Integers  # (n,) facets found so far
-    found_polar: Floats  # (n, d) their polar rows
     state: Integers  # (n,)
     crossing: Floats  # (n, C) a point on each facet, in its relative interior
     frame: Floats  # (d, C) directions that span the cross-section
     point: Floats  # (C,)
-    basis: Integers  # (d,)
-    edges: Floats  # (d, d)
-    vertex: Floats  # (d,)
-    ray: Floats  # (d,)
-    target: Floats  # (d,)
-    lam: Floats  # (d,)
     low: Floats  # (d,)
     high: Floats  # (d,)
     aim: Floats  # (d,)
     support: Integers  # (d,)
     direction: Floats  # (C,)
-    turned: Floats  # (d,)
     corners: Floats  # (2 d, d) where each side of the bounding box is met
     spread: Floats  # (d, d)
+    lp: Program  # over the polar rows of the facets found
     ties: TieSpace
 
 
@@ -67,25 +61,18 @@ def workspace(n: int, coordinates: int) -> Workspace:
         rate=np.empty(n),
         polar=np.empty((d, n)),
         found=np.empty(n, np.int64),
-        found_polar=np.empty((n, d)),
         state=np.empty(n, np.int64),
         crossing=np.empty((n, coordinates)),
         frame=np.empty((d, coordinates)),
         point=np.empty(coordinates),
-        basis=np.empty(d, np.int64),
-        edges=np.empty((d, d)),
-        vertex=np.empty(d),
-        ray=np.empty(d),
-        target=np.empty(d),
-        lam=np.empty(d),
         low=np.empty(d),
         high=np.empty(d),
         aim=np.empty(d),
         support=np.empty(d, np.int64),
         direction=np.empty(coordinates),
-        turned=np.empty(d),
         corners=np.empty((2 * d, d)),
         spread=np.empty((d, d)),
+        lp=program(n, d),
         ties=tie_space(coordinates),
     )
 

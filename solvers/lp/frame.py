@@ -5,10 +5,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from solvers.compiled import compiled_part, larger
-from solvers.lp.cone import Workspace
+from solvers.compiled import NOTHING, compiled_part, larger
+from solvers.lp.cone import System, Workspace, row_values, size_of, strictly_inside
 
 Floats = NDArray[np.float64]
+
+_SHARES = 4
+"""How often the way to the new witness is halved."""
 
 
 @compiled_part
@@ -56,16 +59,38 @@ def set_frame(rows: Floats, n: int, bounded: bool, frame: Floats, normal: Floats
 
 
 @compiled_part
-def stretch_frame(w: Workspace) -> None:
-    """Turn and scale the frame to a long and thin cross-section, by the spread of its known corners.
-
-    The new axes are the columns of the Cholesky factor of the corners' covariance.
-    """
+def recentre(system: System, n: int, w: Workspace) -> None:
+    """Move the witness towards the mean of the known corners, left in `w.aim`, while it is surely inside."""
     d, size = w.frame.shape
     for i in range(d):
         w.aim[i] = 0.0
         for k in range(2 * d):
             w.aim[i] += w.corners[k, i] / (2 * d)
+    for c in range(size):
+        w.direction[c] = 0.0
+        for i in range(d):
+            w.direction[c] += w.aim[i] * w.frame[i, c]
+    share = 1.0
+    for _ in range(_SHARES):
+        for c in range(size):
+            w.point[c] += share * w.direction[c]
+        scale = size_of(w.point, system.bounded)
+        if strictly_inside(system.rows, system.slack, n, w.point, scale, NOTHING, w.value):
+            return
+        for c in range(size):
+            w.point[c] -= share * w.direction[c]
+        share *= 0.5
+    row_values(system.rows, n, w.point, w.value)
+
+
+@compiled_part
+def stretch_frame(w: Workspace) -> None:
+    """Turn and scale the frame to a long and thin cross-section, by the spread of its known corners.
+
+    The new axes are the columns of the Cholesky factor of the corners' covariance; their
+    mean is in `w.aim`.
+    """
+    d, size = w.frame.shape
     for i in range(d):
         for j in range(i + 1):
             total = 0.0

@@ -29,8 +29,9 @@ from numpy.typing import NDArray
 from solvers.compiled import NOTHING, ZERO, compiled_part, larger, typed
 from solvers.lp import simplex
 from solvers.lp.cone import FACET, REDUNDANT, UNDECIDED, System, Workspace, size_of, strictly_inside
-from solvers.lp.frame import polarise, reach_of_frame, set_frame, stretch_frame
+from solvers.lp.frame import polarise, reach_of_frame, recentre, set_frame, stretch_frame
 from solvers.lp.shooting import add_facet, shoot_around, sweep
+from solvers.lp.simplex import Program
 from solvers.lp.ties import tie_is_redundant
 
 Floats = NDArray[np.float64]
@@ -49,11 +50,13 @@ _FRESH = typed(2)
 _LONG = 100.0
 _FRAMES = 4
 _FEW = 8
+_BEYOND = 1.001
+"""Value at which a vertex is surely beyond the row, and the ray to it meets a facet yet unknown."""
 
 
 @compiled_part
-def _solve(count: int, begin: int, w: Workspace) -> bool:
-    """Maximise `w.target` over the facets found; the multipliers are left in `w.lam`.
+def _solve(count: int, begin: int, enough: float, lp: Program) -> int:
+    """Maximise `lp.target` over the facets found; the multipliers are left in `lp.lam`.
 
     The primal method goes on from the vertex at hand. After _CUT, when the last facet may
     cut that vertex off, the dual method mends it first; FRESH takes a corner of the
@@ -61,17 +64,15 @@ def _solve(count: int, begin: int, w: Workspace) -> bool:
     """
     for start in range(begin, _FRESH + 1):
         if start == _FRESH:
-            simplex.corner(w.target, w.basis, w.edges)
+            simplex.corner(lp)
         outcome = simplex.OPTIMAL
         if start != _WARM:
-            outcome = simplex.dual(
-                w.found_polar, count, w.target, w.basis, w.edges, w.vertex, w.ray, w.lam, w.turned
-            )
-        if outcome == simplex.OPTIMAL:
-            outcome = simplex.primal(w.found_polar, count, w.target, w.basis, w.edges, w.vertex, w.ray, w.lam)
-        if outcome == simplex.OPTIMAL:
-            return True
-    return False
+            outcome = simplex.dual(count, lp)
+        if outcome == simplex.OPTIMAL and (enough > 0.0 or start == _WARM):
+            outcome = simplex.primal(count, enough, lp)
+        if outcome != simplex.STALLED:
+            return outcome
+    return simplex.STALLED
 
 
 @compiled_part
@@ -80,19 +81,20 @@ def _bound(slack: Floats, scale: float, w: Workspace) -> tuple[float, float]:
 
     The target is at most ``value + residual * max|u|`` at every true point u.
     """
-    d = w.vertex.shape[0]
+    lp = w.lp
+    d = lp.vertex.shape[0]
     value = 0.0
     for i in range(d):
-        if w.basis[i] >= 0 and w.lam[i] > 0.0:
-            j = w.found[w.basis[i]]
-            value += w.lam[i] * (1.0 + 3.0 * slack[j] * scale / w.value[j])
+        if lp.basis[i] >= 0 and lp.lam[i] > 0.0:
+            j = w.found[lp.basis[i]]
+            value += lp.lam[i] * (1.0 + 3.0 * slack[j] * scale / w.value[j])
     residual = 0.0
     for c in range(d):
-        left = w.target[c]
+        left = lp.target[c]
         room = abs(left)
         for i in range(d):
-            if w.basis[i] >= 0 and w.lam[i] > 0.0:
-                term = w.lam[i] * w.found_polar[w.basis[i], c]
+            if lp.basis[i] >= 0 and lp.lam[i] > 0.0:
+                term = lp.lam[i] * lp.rows[lp.basis[i] >> 2, c, lp.basis[i] & 3]
                 left -= term
                 room += abs(term)
         residual += abs(left) + 1e-15 * (d + 2) * room
@@ -105,15 +107,15 @@ def _bounding_box(system: System, n: int, count: int, scale: float, w: Workspace
 
     Returns the count of facets and a proven bound on ``max|u|``; infinity if there is none.
     """
-    d = w.vertex.shape[0]
+    d = w.lp.vertex.shape[0]
     most = 0.0
     spill = 0.0
     for side in range(2 * d):
         for c in range(d):
-            w.target[c] = 0.0
+            w.lp.target[c] = 0.0
         axis = side // 2
-        w.target[axis] = 1.0 if side % 2 == 0 else -1.0
-        if not _solve(count, _FRESH if side == 0 else _WARM, w):
+        w.lp.target[axis] = 1.0 if side % 2 == 0 else -1.0
+        if _solve(count, _FRESH if side == 0 else _WARM, np.inf, w.lp) == simplex.STALLED:
             return count, np.inf
         while True:
             value, residual = _bound(system.slack, scale, w)
@@ -121,10 +123,10 @@ def _bounding_box(system: System, n: int, count: int, scale: float, w: Workspace
                 break
             before = count
             count = shoot_around(system, n, count, side, w)
-            if count == before or not _solve(count, _CUT, w):
+            if count == before or _solve(count, _CUT, np.inf, w.lp) == simplex.STALLED:
                 return count, np.inf
         for c in range(d):
-            w.corners[side, c] = w.vertex[c]
+            w.corners[side, c] = w.lp.vertex[c]
         if side % 2 == 0:
             w.high[axis] = value
             w.aim[axis] = residual
@@ -143,7 +145,7 @@ def _bounding_box(system: System, n: int, count: int, scale: float, w: Workspace
 @compiled_part
 def _discard_by_box(n: int, slack: Floats, scale: float, w: Workspace) -> int:
     """Mark the rows that are strictly positive over the whole box; how many are left."""
-    d = w.vertex.shape[0]
+    d = w.lp.vertex.shape[0]
     for j in range(n):
         w.rate[j] = 0.0
     for c in range(d):
@@ -166,9 +168,9 @@ def _discard_by_box(n: int, slack: Floats, scale: float, w: Workspace) -> int:
 def _touches_only(system: System, k: int, w: Workspace) -> bool:
     """Whether row `k`, met exactly at the optimum, is proven to be no facet."""
     count = ZERO
-    for i in range(w.basis.shape[0]):
-        if w.basis[i] >= 0 and w.lam[i] > _SUPPORT:
-            w.support[count] = w.found[w.basis[i]]
+    for i in range(w.lp.basis.shape[0]):
+        if w.lp.basis[i] >= 0 and w.lp.lam[i] > _SUPPORT:
+            w.support[count] = w.found[w.lp.basis[i]]
             count += 1
     return tie_is_redundant(
         system.rows, system.slack, system.flags, system.spans, system.unit, system.radius,
@@ -181,35 +183,58 @@ def _test_row(
     system: System, n: int, count: int, k: int, scale: float, most: float, w: Workspace
 ) -> tuple[int, bool]:
     """Decide row `k` by Clarkson's scheme, if possible: the count of facets; False if the simplex broke."""
-    d = w.vertex.shape[0]
+    d = w.lp.vertex.shape[0]
     for c in range(d):
-        w.target[c] = w.polar[c, k]
-    if not _solve(count, _WARM, w):
-        return count, False
+        w.lp.target[c] = w.polar[c, k]
+    begin = _WARM
+    enough = _BEYOND
     while True:
-        value, residual = _bound(system.slack, scale, w)
-        margin = 3.0 * system.slack[k] * scale / w.value[k]
-        if value + residual * most + margin < 1.0 - 1e-14:
-            w.state[k] = REDUNDANT
-            return count, True
-        reach = 0.0
-        escape = 0.0
-        for c in range(d):
-            reach += w.target[c] * w.vertex[c]
-            escape += w.target[c] * w.ray[c]
-        if escape < 1e-12 and reach < 1.0 + _TIE:
-            if _touches_only(system, k, w):
-                w.state[k] = REDUNDANT
-            if w.state[k] == REDUNDANT or reach < 1.0 + 1e-11:
-                return count, True
-        before = count
-        count = shoot_around(system, n, count, k, w)
-        if count == before:
-            return count, True
-        if not _solve(count, _CUT, w):
+        outcome = _solve(count, begin, enough, w.lp)
+        if outcome == simplex.STALLED:
             return count, False
         if w.state[k] != UNDECIDED:
             return count, True
+        if outcome == simplex.OPTIMAL:
+            value, residual = _bound(system.slack, scale, w)
+            margin = 3.0 * system.slack[k] * scale / w.value[k]
+            if value + residual * most + margin < 1.0 - 1e-14:
+                w.state[k] = REDUNDANT
+                return count, True
+            reach = 0.0
+            escape = 0.0
+            for c in range(d):
+                reach += w.lp.target[c] * w.lp.vertex[c]
+                escape += w.lp.target[c] * w.lp.ray[c]
+            if escape < 1e-12 and reach < 1.0 + _TIE:
+                if _touches_only(system, k, w):
+                    w.state[k] = REDUNDANT
+                if w.state[k] == REDUNDANT or reach < 1.0 + 1e-11:
+                    return count, True
+        before = count
+        count = shoot_around(system, n, count, k, w)
+        begin = _CUT
+        if count == before:
+            if outcome == simplex.OPTIMAL:
+                return count, True
+            # Too many rows meet near this vertex: go on to the best one.
+            begin = _WARM
+            enough = np.inf
+        elif w.state[k] != UNDECIDED:
+            enough = 0.0
+
+
+@compiled_part
+def _test_rows(system: System, n: int, count: int, scale: float, most: float, w: Workspace) -> int:
+    """Decide the rows that are left: DECIDED or ROWS_UNDECIDED."""
+    outcome = DECIDED
+    for k in range(n):
+        if w.state[k] == UNDECIDED:
+            count, sound = _test_row(system, n, count, k, scale, most, w)
+            if not sound:
+                return ROWS_UNDECIDED
+            if w.state[k] == UNDECIDED:
+                outcome = ROWS_UNDECIDED
+    return outcome
 
 
 @compiled_part
@@ -218,12 +243,12 @@ def _begin_in_domain(system: System, count: int, w: Workspace) -> float:
 
     With few rows for the dimension a bounding box would discard little and cost 2 d programs.
     """
-    d = w.vertex.shape[0]
+    d = w.lp.vertex.shape[0]
     most = 0.0
     for c in range(d):
         most = larger(most, system.radius[c] / abs(w.frame[c, c]))
-        w.target[c] = 1.0 if c == 0 else 0.0
-    return most if _solve(count, _FRESH, w) else np.inf
+        w.lp.target[c] = 1.0 if c == 0 else 0.0
+    return np.inf if _solve(count, _FRESH, np.inf, w.lp) == simplex.STALLED else most
 
 
 @compiled_part
@@ -258,6 +283,7 @@ def decide_rows(system: System, n: int, known: int, w: Workspace) -> int:
         w.state[known] = FACET
     set_frame(system.rows, n, bounded, w.frame, w.direction)
     small = bounded and n < _FEW * w.frame.shape[0]
+    longest = _LONG
     for attempt in range(_FRAMES):
         sweep(system, n, w)
         if not strictly_inside(
@@ -276,19 +302,13 @@ def decide_rows(system: System, n: int, known: int, w: Workspace) -> int:
             most = _begin_in_domain(system, count, w)
             break
         count, most = _bounding_box(system, n, count, scale, w)
-        if most < _LONG or not most < np.inf or attempt == _FRAMES - 1:
+        if most < longest or not most < np.inf or attempt == _FRAMES - 1:
             break
+        longest *= 10.0
+        recentre(system, n, w)
         stretch_frame(w)
     if not most < (np.inf if bounded else _ROOMY):
         return ROWS_UNDECIDED
     if not small and _discard_by_box(n, system.slack, scale, w) == 0:
         return DECIDED
-    outcome = DECIDED
-    for k in range(n):
-        if w.state[k] == UNDECIDED:
-            count, sound = _test_row(system, n, count, k, scale, most, w)
-            if not sound:
-                return ROWS_UNDECIDED
-            if w.state[k] == UNDECIDED:
-                outcome = ROWS_UNDECIDED
-    return outcome
+    return _test_rows(system, n, count, scale, most, w)

@@ -108,7 +108,7 @@ def add_facet(j: int, count: int, w: Workspace) -> int:
     """Append a row to the facets found; the new count."""
     w.found[count] = j
     for c in range(w.polar.shape[0]):
-        w.found_polar[count, c] = w.polar[c, j]
+        w.lp.rows[count >> 2, c, count & 3] = w.polar[c, j]
     return count + 1
 
 
@@ -138,12 +138,12 @@ def shoot_around(system: System, n: int, count: int, k: int, w: Workspace) -> in
 
     A ray at a vertex may meet several rows at once; a slight turn separates them.
     """
-    d = w.vertex.shape[0]
+    d = w.lp.vertex.shape[0]
     # An optimum at infinity is aimed at along its ray, another one directly.
     value = 0.0
     for c in range(d):
-        value += w.ray[c] * w.target[c]
-    optimum = w.ray if value > 1e-12 else w.vertex
+        value += w.lp.ray[c] * w.lp.target[c]
+    optimum = w.lp.ray if value > 1e-12 else w.lp.vertex
     turn = 0.0
     state = 12345 + 77 * k
     for _ in range(7):
@@ -151,7 +151,7 @@ def shoot_around(system: System, n: int, count: int, k: int, w: Workspace) -> in
         for c in range(d):
             state = (state * 1103515245 + 12345) % 2147483648
             w.aim[c] = optimum[c] + turn * (state / 1073741824.0 - 1.0)
-            value += w.aim[c] * w.target[c]
+            value += w.aim[c] * w.lp.target[c]
         if value > 1e-12:
             m = _shoot(system, n, w)
             if m >= 0:

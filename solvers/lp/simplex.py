@@ -16,6 +16,8 @@ vertex. M is infinite: where an artificial row is tight, the vertex is
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -26,6 +28,7 @@ Integers = NDArray[np.int64]
 
 OPTIMAL = 0
 STALLED = 1
+BEYOND = 2
 
 _NONE = typed(-(2**40))
 _TOLERANCE = 1e-11
@@ -33,78 +36,138 @@ _PIVOT = 1e-8
 _VIOLATED = 1e-10
 _BLAND_AFTER = 40
 _GIVE_UP_AFTER = 400
+_LEAST_ROOM = 1e-300
+_TIED = 1e-9
+"""Relative difference of places at infinity that rounding may make."""
+_BLOCK = 4
+
+
+class Program(NamedTuple):
+    """A linear program and the vertex at hand, for at most n rows of d coordinates.
+
+    Rows and edges lie in blocks of four, of which the c-th coordinates are side by side:
+    number i is ``[i >> 2, :, i & 3]``. The last block may be filled up with anything finite.
+    """
+
+    rows: Floats  # (blocks, d, 4)
+    room: Floats  # (n + 4,) ``1 - row . vertex``
+    rate: Floats  # (n + 4,) ``row . edge`` for the edge at hand
+    target: Floats  # (d,) the objective
+    basis: Integers  # (d,) names of the tight rows
+    edges: Floats  # (blocks, d, 4) edge i changes the value of the i-th tight row alone, at rate one
+    lam: Floats  # (d + 4,) multipliers of the tight rows
+    alpha: Floats  # (d + 4,) a row as a combination of the tight rows
+    edge: Floats  # (d,) one edge
+    vertex: Floats  # (d,)
+    ray: Floats  # (d,)
+
+
+def program(n: int, d: int) -> Program:
+    """Allocate a program."""
+    return Program(
+        rows=np.zeros((-(-n // _BLOCK), d, _BLOCK)),
+        room=np.zeros(n + _BLOCK),
+        rate=np.zeros(n + _BLOCK),
+        target=np.zeros(d),
+        basis=np.zeros(d, np.int64),
+        edges=np.zeros((-(-d // _BLOCK), d, _BLOCK)),
+        lam=np.zeros(d + _BLOCK),
+        alpha=np.zeros(d + _BLOCK),
+        edge=np.zeros(d),
+        vertex=np.zeros(d),
+        ray=np.zeros(d),
+    )
 
 
 @compiled_part
-def corner(objective: Floats, basis: Integers, edges: Floats) -> None:
+def _products(rows: Floats, count: int, x: Floats, out: Floats) -> None:
+    """Dot products of the first `count` rows with x: four sums run side by side."""
+    for b in range((count + _BLOCK - 1) // _BLOCK):
+        first, second, third, fourth = 0.0, 0.0, 0.0, 0.0
+        for c in range(x.shape[0]):
+            weight = x[c]
+            first += weight * rows[b, c, 0]
+            second += weight * rows[b, c, 1]
+            third += weight * rows[b, c, 2]
+            fourth += weight * rows[b, c, 3]
+        out[_BLOCK * b] = first
+        out[_BLOCK * b + 1] = second
+        out[_BLOCK * b + 2] = third
+        out[_BLOCK * b + 3] = fourth
+
+
+@compiled_part
+def corner(p: Program) -> None:
     """Start at the corner of the artificial box that maximises the objective."""
-    d = objective.shape[0]
+    d = p.target.shape[0]
     for i in range(d):
-        sign = 1.0 if objective[i] >= 0.0 else -1.0
-        basis[i] = -1 - 2 * i if sign > 0.0 else -2 - 2 * i
+        sign = 1.0 if p.target[i] >= 0.0 else -1.0
+        p.basis[i] = -1 - 2 * i if sign > 0.0 else -2 - 2 * i
         for c in range(d):
-            edges[i, c] = 0.0
-        edges[i, i] = sign
+            p.edges[i >> 2, c, i & 3] = 0.0
+        p.edges[i >> 2, i, i & 3] = sign
 
 
 @compiled_part
-def refresh(basis: Integers, edges: Floats, vertex: Floats, ray: Floats) -> bool:
-    """Compute the vertex from its tight rows; True if it lies at infinity."""
-    d = vertex.shape[0]
+def _refresh(count: int, p: Program) -> bool:
+    """Compute the vertex from its tight rows, and the room of the rows; True if it lies at infinity."""
+    d = p.vertex.shape[0]
     far = False
     for c in range(d):
-        vertex[c] = 0.0
-        ray[c] = 0.0
+        p.vertex[c] = 0.0
+        p.ray[c] = 0.0
     for i in range(d):
-        if basis[i] >= 0:
+        if p.basis[i] >= 0:
             for c in range(d):
-                vertex[c] += edges[i, c]
+                p.vertex[c] += p.edges[i >> 2, c, i & 3]
         else:
             far = True
             for c in range(d):
-                ray[c] += edges[i, c]
+                p.ray[c] += p.edges[i >> 2, c, i & 3]
+    _products(p.rows, count, p.vertex, p.room)
+    for f in range(count):
+        p.room[f] = 1.0 - p.room[f]
     return far
 
 
 @compiled_part
-def multipliers(objective: Floats, edges: Floats, out: Floats) -> None:
-    """Multipliers of the tight rows that combine to the objective."""
-    d = objective.shape[0]
+def _pivot(entering: int, leaving: int, p: Program) -> None:
+    """Replace the tight row at position `leaving`; `p.alpha` is the entering row's."""
+    d = p.basis.shape[0]
+    scale = 1.0 / p.alpha[leaving]
+    for c in range(d):
+        p.edge[c] = p.edges[leaving >> 2, c, leaving & 3] * scale
+    for b in range(p.edges.shape[0]):
+        first, second, third, fourth = (
+            p.alpha[_BLOCK * b], p.alpha[_BLOCK * b + 1], p.alpha[_BLOCK * b + 2], p.alpha[_BLOCK * b + 3]
+        )  # fmt: skip
+        for c in range(d):
+            share = p.edge[c]
+            p.edges[b, c, 0] -= first * share
+            p.edges[b, c, 1] -= second * share
+            p.edges[b, c, 2] -= third * share
+            p.edges[b, c, 3] -= fourth * share
+    for c in range(d):
+        p.edges[leaving >> 2, c, leaving & 3] = p.edge[c]
+    share = p.lam[leaving] * scale
     for i in range(d):
-        total = 0.0
-        for c in range(d):
-            total += edges[i, c] * objective[c]
-        out[i] = total
+        p.lam[i] -= p.alpha[i] * share
+    p.lam[leaving] = share
+    p.basis[leaving] = entering
 
 
 @compiled_part
-def _row_entry(rows: Floats, name: int, c: int) -> float:
-    """Coefficient `c` of a row by its basis name."""
+def _resolve(name: int, p: Program) -> None:
+    """Express a row by the tight rows, in `p.alpha`."""
+    d = p.basis.shape[0]
     if name >= 0:
-        return float(rows[name, c])
-    axis = (-1 - name) // 2
-    if axis != c:
-        return 0.0
-    return 1.0 if (-1 - name) % 2 == 0 else -1.0
-
-
-@compiled_part
-def _pivot(rows: Floats, entering: int, leaving: int, basis: Integers, edges: Floats) -> None:
-    """Replace the tight row at position `leaving`."""
-    d = basis.shape[0]
-    for turn in range(d):
-        # The leaving position comes first, for the others are reduced by its new edge.
-        i = leaving if turn == 0 else (turn - 1 if turn <= leaving else turn)
-        alpha = 0.0
         for c in range(d):
-            alpha += edges[i, c] * _row_entry(rows, entering, c)
-        if i == leaving:
-            for c in range(d):
-                edges[i, c] /= alpha
-        elif alpha != 0.0:
-            for c in range(d):
-                edges[i, c] -= alpha * edges[leaving, c]
-    basis[leaving] = entering
+            p.edge[c] = p.rows[name >> 2, c, name & 3]
+    else:
+        for c in range(d):
+            p.edge[c] = 0.0
+        p.edge[(-1 - name) // 2] = 1.0 if (-1 - name) % 2 == 0 else -1.0
+    _products(p.edges, d, p.edge, p.alpha)
 
 
 @compiled_part
@@ -116,158 +179,181 @@ def _is_tight(basis: Integers, name: int) -> bool:
 
 
 @compiled_part
-def _blocking(
-    rows: Floats,
-    count: int,
-    leaving: int,
-    far: bool,
-    basis: Integers,
-    edges: Floats,
-    vertex: Floats,
-    ray: Floats,
-) -> int:
-    """First row met on the edge that frees the row at `leaving`; _NONE if there is none."""
-    d = vertex.shape[0]
+def _blocking(count: int, p: Program) -> int:
+    """First row met on the edge of `p.rate`; _NONE if there is none."""
+    best = _NONE
+    best_step = np.inf
+    for f in range(count):
+        # Among rows without room the one met fastest comes first.
+        rate = -p.rate[f]
+        step = larger(_LEAST_ROOM, p.room[f]) / (rate if rate > _PIVOT else 0.0)
+        if step < best_step:
+            best, best_step = f, step
+    return best
+
+
+@compiled_part
+def _blocking_far(count: int, leaving: int, p: Program) -> int:
+    """First row met on an edge with the vertex or the end at infinity; _NONE if there is none."""
+    d = p.vertex.shape[0]
     best = _NONE
     best_far = np.inf
     best_step = np.inf
-    best_rate = 0.0
     for f in range(count):
-        rate = 0.0
-        value = 0.0
+        rate = -p.rate[f]
+        if not rate > _PIVOT:
+            continue
         value_far = 0.0
         for c in range(d):
-            rate -= rows[f, c] * edges[leaving, c]
-            value += rows[f, c] * vertex[c]
-        if not rate > _PIVOT or _is_tight(basis, f):
-            continue
-        if far:
-            for c in range(d):
-                value_far -= rows[f, c] * ray[c]
-            value_far = larger(0.0, value_far / rate)
-            if value_far < _TOLERANCE:
-                value_far = 0.0
-        step = larger(0.0, 1.0 - value) / rate
-        if value_far < best_far or (
-            value_far == best_far and (step < best_step or (step == best_step and rate > best_rate))
+            value_far -= p.rows[f >> 2, c, f & 3] * p.ray[c]
+        value_far = larger(0.0, value_far / rate)
+        if value_far < _TOLERANCE:
+            value_far = 0.0
+        # The finite part of a point at infinity may be on either side of the row.
+        step = (p.room[f] if value_far > 0.0 else larger(_LEAST_ROOM, p.room[f])) / rate
+        if value_far < best_far * (1.0 - _TIED) or (
+            value_far <= best_far * (1.0 + _TIED) and step < best_step
         ):
-            best, best_far, best_step, best_rate = f, value_far, step, rate
+            best, best_far, best_step = f, value_far, step
     if best_far == 0.0:
         return best
     for c in range(d):
-        rate = -edges[leaving, c]
+        rate = -p.edges[leaving >> 2, c, leaving & 3]
         name = -1 - 2 * c if rate > 0.0 else -2 - 2 * c
-        if abs(rate) > _PIVOT and not _is_tight(basis, name):
-            value_far = larger(0.0, 1.0 - (ray[c] if rate > 0.0 else -ray[c])) / abs(rate)
+        if abs(rate) > _PIVOT and not _is_tight(p.basis, name):
+            value_far = larger(0.0, 1.0 - (p.ray[c] if rate > 0.0 else -p.ray[c])) / abs(rate)
             if value_far < best_far:
                 best, best_far = name, value_far
     return best
 
 
 @compiled_part
-def primal(
-    rows: Floats,
-    count: int,
-    objective: Floats,
-    basis: Integers,
-    edges: Floats,
-    vertex: Floats,
-    ray: Floats,
-    lam: Floats,
-) -> int:
-    """Maximise the objective from a feasible vertex: OPTIMAL or STALLED.
+def primal(count: int, enough: float, p: Program) -> int:
+    """Maximise the objective from a feasible vertex: OPTIMAL, STALLED, or BEYOND at a value above `enough`.
 
     Dantzig's rule, and Bland's when the walk over the vertices takes long.
     """
-    d = vertex.shape[0]
-    far = refresh(basis, edges, vertex, ray)
+    d = p.vertex.shape[0]
+    far = _refresh(count, p)
+    _products(p.edges, d, p.target, p.lam)
     for turn in range(_GIVE_UP_AFTER):
-        multipliers(objective, edges, lam)
         bland = turn >= _BLAND_AFTER
         leaving = NOTHING
         worst = -_TOLERANCE
+        value = 0.0
         for i in range(d):
-            if lam[i] < worst and not (bland and leaving >= 0 and basis[i] > basis[leaving]):
+            value += p.lam[i]
+            if p.lam[i] < worst and not (bland and leaving >= 0 and p.basis[i] > p.basis[leaving]):
                 leaving = i
-                worst = -_TOLERANCE if bland else lam[i]
+                worst = -_TOLERANCE if bland else p.lam[i]
         if leaving < 0:
+            if turn > 0:  # rid of the rounding of the pivots
+                _products(p.edges, d, p.target, p.lam)
             return OPTIMAL
-        entering = _blocking(rows, count, leaving, far, basis, edges, vertex, ray)
+        if value > enough and not far:
+            return BEYOND
+        for c in range(d):
+            p.edge[c] = p.edges[leaving >> 2, c, leaving & 3]
+        _products(p.rows, count, p.edge, p.rate)
+        for i in range(d):
+            if p.basis[i] >= 0:
+                p.rate[p.basis[i]] = 0.0
+        entering = _NONE if far else _blocking(count, p)
+        if entering == _NONE:
+            entering = _blocking_far(count, leaving, p)
         if entering == _NONE:
             return STALLED
-        _pivot(rows, entering, leaving, basis, edges)
-        far = refresh(basis, edges, vertex, ray)
+        if far or entering < 0:
+            _resolve(entering, p)
+            _pivot(entering, leaving, p)
+            far = _refresh(count, p)
+            continue
+        step = larger(0.0, p.room[entering]) / -p.rate[entering]
+        for c in range(d):
+            p.vertex[c] -= step * p.edge[c]
+        for f in range(count):
+            p.room[f] += step * p.rate[f]
+        p.room[entering] = 0.0
+        _resolve(entering, p)
+        p.room[p.basis[leaving]] = step
+        _pivot(entering, leaving, p)
     return STALLED
 
 
 @compiled_part
-def _most_violated(rows: Floats, count: int, far: bool, basis: Integers, vertex: Floats, ray: Floats) -> int:
+def _most_violated(count: int, far: bool, p: Program) -> int:
     """Row that the vertex violates most, one violated at infinity first; _NONE if there is none."""
-    d = vertex.shape[0]
+    d = p.vertex.shape[0]
     entering = _NONE
-    worst = _VIOLATED
-    worst_far = _VIOLATED
-    for f in range(count):
-        value = -1.0
-        value_far = 0.0
-        for c in range(d):
-            value += rows[f, c] * vertex[c]
-        if far:
-            for c in range(d):
-                value_far += rows[f, c] * ray[c]
-        if value_far > worst_far and not _is_tight(basis, f):
-            entering, worst_far = f, value_far
-        elif worst_far == _VIOLATED and value_far > -_VIOLATED and value > worst and not _is_tight(basis, f):
-            entering, worst = f, value
+    worst = -_VIOLATED
     if far:
+        worst_far = _VIOLATED
+        for f in range(count):
+            value_far = 0.0
+            for c in range(d):
+                value_far += p.rows[f >> 2, c, f & 3] * p.ray[c]
+            if value_far > worst_far and not _is_tight(p.basis, f):
+                entering, worst_far = f, value_far
+            elif (
+                worst_far == _VIOLATED
+                and value_far > -_VIOLATED
+                and p.room[f] < worst
+                and not _is_tight(p.basis, f)
+            ):
+                entering, worst = f, p.room[f]
         for c in range(d):
-            sign = 1.0 if ray[c] > 0.0 else -1.0
-            value_far = sign * ray[c] - 1.0
+            sign = 1.0 if p.ray[c] > 0.0 else -1.0
+            value_far = sign * p.ray[c] - 1.0
             name = -1 - 2 * c if sign > 0.0 else -2 - 2 * c
-            if value_far > worst_far and not _is_tight(basis, name):
+            if value_far > worst_far and not _is_tight(p.basis, name):
                 entering, worst_far = name, value_far
+        return entering
+    for i in range(d):
+        p.room[p.basis[i]] = 0.0
+    for f in range(count):
+        if p.room[f] < worst:
+            entering, worst = f, p.room[f]
     return entering
 
 
 @compiled_part
-def dual(
-    rows: Floats, count: int, objective: Floats, basis: Integers, edges: Floats, vertex: Floats, ray: Floats,
-    lam: Floats, turned: Floats,
-) -> int:  # fmt: skip
+def _turned(p: Program) -> None:
+    """Multipliers of the objective turned a little into the cone of the tight rows."""
+    d = p.vertex.shape[0]
+    _products(p.edges, d, p.target, p.lam)
+    largest = 0.0
+    for i in range(d):
+        largest = larger(largest, abs(p.lam[i]))
+    for i in range(d):
+        p.lam[i] = larger(0.0, p.lam[i]) + largest * 1e-4 * (1.0 + 0.37 * ((i * 7) % 5))
+
+
+@compiled_part
+def dual(count: int, p: Program) -> int:
     """Restore feasibility of a vertex whose multipliers are not negative: OPTIMAL or STALLED.
 
     Objectives along an axis leave most multipliers at zero, and the method could cycle. So
     it works on an objective that is turned a little into the cone of the tight rows; the
     vertex reached is feasible, and the primal method goes on from there with the true one.
     """
-    d = vertex.shape[0]
-    multipliers(objective, edges, lam)
-    largest = 0.0
-    for i in range(d):
-        largest = larger(largest, abs(lam[i]))
-    for c in range(d):
-        turned[c] = objective[c]
-        for i in range(d):
-            share = larger(0.0, -lam[i]) + largest * 1e-4 * (1.0 + 0.37 * ((i * 7) % 5))
-            turned[c] += share * _row_entry(rows, basis[i], c)
+    d = p.vertex.shape[0]
+    _turned(p)
     for _ in range(_GIVE_UP_AFTER):
-        far = refresh(basis, edges, vertex, ray)
-        entering = _most_violated(rows, count, far, basis, vertex, ray)
+        far = _refresh(count, p)
+        entering = _most_violated(count, far, p)
         if entering == _NONE:
             return OPTIMAL
-        multipliers(turned, edges, lam)
+        _resolve(entering, p)
         leaving = NOTHING
         best = np.inf
         leaving_alpha = 0.0
         for i in range(d):
-            alpha = 0.0
-            for c in range(d):
-                alpha += edges[i, c] * _row_entry(rows, entering, c)
+            alpha = p.alpha[i]
             if alpha > _PIVOT:
-                ratio = larger(0.0, lam[i]) / alpha
+                ratio = larger(0.0, p.lam[i]) / alpha
                 if ratio < best or (ratio == best and alpha > leaving_alpha):
                     leaving, best, leaving_alpha = i, ratio, alpha
         if leaving < 0:
             return STALLED
-        _pivot(rows, entering, leaving, basis, edges)
+        _pivot(entering, leaving, p)
     return STALLED

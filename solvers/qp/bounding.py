@@ -8,6 +8,7 @@ to be evaluated from them by weak duality, with rounding accounted for.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import daqp
@@ -25,7 +26,8 @@ _SOLVED = (1, 2)
 # Weights of the squared distance that make the programs strictly convex.
 _RIDGE, _LINEAR_RIDGE = 1e-9, 1e-5
 # How soft rows are that no point satisfies.
-_SOFTNESS = 1e-7
+_SOFTNESS = 1e-9
+_SOFT_RIDGE = 1e-4
 # From here on the 1-norm has too many residuals for a dense active set.
 _MANY_OUTPUTS = 24
 _LARGEST_MULTIPLIER = 1e4
@@ -63,8 +65,12 @@ def bounding_multipliers(
     scale: float,
     centre: Floats | None = None,
     weight: float = 1.0,
-) -> BoundingSolution | None:
+) -> Iterator[BoundingSolution]:
     """Minimise ``norm(F w - g)`` over ``low <= w <= high`` and ``row_low <= C w <= row_high``.
+
+    Gives one solution where there is a point. Where there seems to be none, first multipliers
+    that prove that, and then, for rows that are missed by no more than rounding, those of a
+    point that violates them a little.
 
     Parameters
     ----------
@@ -83,10 +89,10 @@ def bounding_multipliers(
     weight
         How much it is, relative to the default.
 
-    Returns
-    -------
-    BoundingSolution or None
-        None if the solver gave up.
+    Yields
+    ------
+    BoundingSolution
+        Each worth a try if the bound of the one before is not enough; none if the solver gave up.
     """
     middle, radius = low / 2.0 + high / 2.0, high / 2.0 - low / 2.0
     unit = np.where(radius > 0, radius, 1.0)
@@ -107,11 +113,10 @@ def bounding_multipliers(
         found = _dual_program(inner)
     else:
         found = _epigraph(inner, towards, order, weight)
-    if found is None:
-        found = _without_point(inner)
-    if found is None:
-        return None
-    return BoundingSolution(middle + unit * found.point, found.output / scale, found.rows / length)
+    solutions = [found] if found is not None else (_soft(inner, pure) for pure in (True, False))
+    for one in solutions:
+        if one is not None:
+            yield BoundingSolution(middle + unit * one.point, one.output / scale, one.rows / length)
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,17 +144,24 @@ def _solve(
     return (point, info["lam"]) if flag in _SOLVED else None
 
 
-def _without_point(inner: _Scaled) -> BoundingSolution | None:
-    """Multipliers that prove that no point satisfies the rows, by the least violation of them."""
+def _soft(inner: _Scaled, pure: bool) -> BoundingSolution | None:
+    """Multipliers of the least violation of the rows: pure, or along with the squared 2-norm."""
     n = len(inner.ends)
     lower = np.maximum(np.concatenate([-inner.ends, inner.below]), -_INFINITE)
     upper = np.minimum(np.concatenate([inner.ends, inner.above]), _INFINITE)
     sense = np.zeros(len(lower), dtype=np.int32)
     sense[n:] = _SOFT
+    matrix = np.zeros_like(inner.matrix) if pure else inner.matrix
+    hessian = matrix.T @ matrix
+    # Violations count relative to this term: it must not be small.
+    hessian[np.diag_indices(n)] += 1.0 if pure else _SOFT_RIDGE
     point, _, flag, info = daqp.solve(
-        np.eye(n), np.zeros(n), inner.rows, upper, lower, sense, primal_tol=1e-9, rho_soft=_SOFTNESS
+        hessian, -(inner.rhs @ matrix), inner.rows, upper, lower, sense, primal_tol=1e-9, rho_soft=_SOFTNESS
     )
-    return BoundingSolution(point, np.zeros(len(inner.rhs)), info["lam"][n:]) if flag in _SOLVED else None
+    if flag not in _SOLVED:
+        return None
+    output = np.zeros(len(inner.rhs)) if pure else matrix @ point - inner.rhs
+    return BoundingSolution(point, output, info["lam"][n:])
 
 
 def _quadratic(inner: _Scaled, towards: Floats, weight: float) -> BoundingSolution | None:

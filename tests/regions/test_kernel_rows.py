@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 from scipy.optimize import linprog
 
 from polyspline.cpa.tables import Tables, make_row_tables
+from polyspline.domains import Box, Domain, WholeSpace
+from polyspline.enumeration import enumerate_regions
+from polyspline.network import zoo
 from polyspline.regions.kernel import decide_bare
 from solvers.lp.cone import FACET, REDUNDANT, UNDECIDED
 
@@ -68,3 +71,9 @@ def test_a_point_outside_decides_nothing() -> None:
     rows, _ = random_polytope(2, 5, 0)
     state, _ = decide_bare(tables(rows, bounded=True), np.array([9.0, 9.0]))
     assert set(state.tolist()) == {UNDECIDED}
+
+
+@pytest.mark.parametrize("domain", [Box(-1, 1, dim=8), WholeSpace(8)], ids=["box", "whole space"])
+def test_generic_regions_of_many_dimensions_need_no_rationals(domain: Domain) -> None:
+    net = zoo.random_network([8, 8, 8, 1])
+    assert enumerate_regions(net, domain, max_regions=3000).exact_fallbacks == 0

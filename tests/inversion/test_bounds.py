@@ -1,0 +1,106 @@
+"""Laws of the bounds: nothing that a network does is outside them, and any multipliers give a true bound."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import polyspline as ps
+from polyspline.inversion.bounds import preactivation_bounds
+from polyspline.inversion.dual import certify_layers
+from polyspline.inversion.node import Relaxer
+from polyspline.inversion.problem import make_problem
+from polyspline.network import zoo
+
+UNITS = ("relu", "leaky_relu:0.1", "hardtanh", "abs", "softshrink:0.3", "relu6", "leaky_relu:-0.5")
+
+
+def preactivations(net: ps.Network, z: np.ndarray) -> list[np.ndarray]:
+    found, u = [], z
+    for layer in net.layers:
+        v = u @ layer.weight.T + layer.bias
+        found.append(v)
+        u = np.empty_like(v)
+        for unit, where in layer.groups:
+            u[:, where] = unit(v[:, where])
+    return found
+
+
+@given(seed=st.integers(0, 10**6), unit=st.sampled_from(UNITS), scale=st.sampled_from([1e-6, 1.0, 1e6]))
+@settings(max_examples=60, deadline=None)
+def test_every_preactivation_is_within_its_bounds(seed: int, unit: str, scale: float) -> None:
+    rng = np.random.default_rng(seed)
+    dim = int(rng.integers(1, 5))
+    widths = [dim, *rng.integers(1, 9, size=int(rng.integers(1, 4))).tolist(), 2]
+    net = zoo.random_network(widths, unit, seed=seed)
+    scaled = ps.Network.from_layers(
+        [layer.weight * scale for layer in net.layers], [layer.bias for layer in net.layers], unit
+    )
+    lo = rng.uniform(-2, 0, dim)
+    hi = lo + rng.uniform(0.1, 3, dim)
+    z = np.concatenate([rng.uniform(lo, hi, (200, dim)), rng.choice([0.0, 1.0], (50, dim)) * (hi - lo) + lo])
+    bounds = preactivation_bounds(scaled.layers, ps.Box(lo, hi))
+    for values, (lower, upper) in zip(preactivations(scaled, np.clip(z, lo, hi)), bounds, strict=True):
+        # The values are rounded too.
+        slack = 1e-12 * np.abs(values).max()
+        assert (values >= lower - slack).all()
+        assert (values <= upper + slack).all()
+
+
+def test_the_bounds_of_one_layer_are_met() -> None:
+    net = zoo.random_network([3, 7, 2], seed=1)
+    (lower, upper), *_ = preactivation_bounds(net.layers, ps.Box(-1, 1, dim=3))
+    corners = np.array(np.meshgrid(*[[-1.0, 1.0]] * 3)).reshape(3, -1)
+    values = net.layers[0].weight @ corners + net.layers[0].bias[:, None]
+    np.testing.assert_allclose(lower, values.min(axis=1), rtol=1e-12, atol=1e-13)
+    np.testing.assert_allclose(upper, values.max(axis=1), rtol=1e-12, atol=1e-13)
+
+
+def test_bounds_carried_back_are_tighter_than_intervals() -> None:
+    net = zoo.random_network([2, 20, 20, 2], seed=3)
+    (low, high), (lower, upper), _ = preactivation_bounds(net.layers, ps.Box(-1, 1, dim=2))
+    weight, bias = net.layers[1].weight, net.layers[1].bias
+    most = np.maximum(weight, 0) @ np.maximum(high, 0) + np.minimum(weight, 0) @ np.maximum(low, 0) + bias
+    least = np.maximum(weight, 0) @ np.maximum(low, 0) + np.minimum(weight, 0) @ np.maximum(high, 0) + bias
+    assert (upper - lower).sum() < 0.9 * (most - least).sum()
+
+
+@given(seed=st.integers(0, 10**6), unit=st.sampled_from(UNITS), norm=st.sampled_from(["l2", "l1", "linf"]))
+@settings(max_examples=60, deadline=None)
+def test_no_multipliers_whatever_bound_more_than_the_least_distance(seed: int, unit: str, norm: str) -> None:
+    rng = np.random.default_rng(seed)
+    net = zoo.random_network([2, 5, 4, 3], unit, seed=seed)
+    domain = ps.Box(-1, 1, dim=2)
+    problem = make_problem(net, rng.standard_normal(3) * 3, domain, norm)
+    relaxer = Relaxer(problem)
+    sampled = problem.distances(rng.uniform(-1, 1, (500, 2))).min()
+    rows = rng.standard_normal((6, 1)) * 10.0 ** rng.integers(-3, 3)
+    owner = np.stack([rng.integers(0, 12, 6).astype(float), rng.standard_normal(6)], axis=1)
+    certificate = relaxer.certify(relaxer.root.copy(), rng.standard_normal(3), rows[:, 0], owner)
+    assert certificate.bound <= sampled
+
+
+def test_a_solved_relaxation_of_a_convex_problem_is_met_by_its_bound() -> None:
+    # Without units the relaxation is the problem, so that the bound must reach the optimum.
+    rng = np.random.default_rng(2)
+    matrix, x = rng.standard_normal((6, 3)), rng.standard_normal(6)
+    problem = make_problem(ps.Network.from_layers([matrix], [None]), x, ps.Box(-9, 9, dim=3))
+    node = Relaxer(problem).settle(Relaxer(problem).root.copy(), 0.0, np.inf, None)
+    assert node is not None
+    best = float(np.linalg.norm(x - matrix @ np.linalg.lstsq(matrix, x, rcond=None)[0]))
+    assert node.bound <= best
+    assert node.bound == pytest.approx(best, rel=1e-6)
+
+
+def test_the_rounding_of_a_bound_is_charged() -> None:
+    # One unit, y = 1, nu = slope: the terms cancel exactly, and only the rounding is left.
+    problem = make_problem(ps.Network.from_layers([[[0.1]]], [[0.3]]), [0.4], ps.Box(0, 1, dim=1))
+    relaxer = Relaxer(problem)
+    coefficients, nu, minima = np.empty((2, 2)), np.zeros(1), np.empty(1)
+    total, size = certify_layers(
+        *relaxer.chain, relaxer.root, problem.target, np.ones(1), nu, coefficients, minima
+    )
+    assert size > abs(total)
+    assert coefficients[0, 1] > 0
