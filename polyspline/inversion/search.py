@@ -134,6 +134,7 @@ class _Search:
         root = self.settle(self.relaxer.root.copy(), 0.0)
         if root is None:
             return None
+        self.note_bound(root.bound)
         self.descend(root.z)
         for z in np.random.default_rng(self.seed).uniform(*domain.bounds(), (_STARTS, domain.dim)):
             if self.stopped:
@@ -165,6 +166,7 @@ class _Search:
                 return None
             if len(parts) == 1:
                 root = parts[0]
+                self.note_bound(root.bound)
             else:
                 root.cut_to(parts)
         return root

@@ -243,7 +243,7 @@ def _reflections(normals: Floats) -> Floats:
 
 
 def _angles_across(near: Floats, far: Floats, normals: Floats) -> tuple[Floats, Integers, Integers, Floats]:
-    """Turning angles (B,), ranks of both sides, and misfits along the facet, from (B, D, S) and (B, S)."""
+    """Find turning angles (B,), ranks of both sides, and misfits along the facet."""
     count, rows, size = near.shape
     along = near @ (facet := _reflections(normals)[:, :, : size - 1])
     largest = np.maximum(np.abs(near).max(axis=(1, 2)), np.abs(far).max(axis=(1, 2)))
@@ -255,7 +255,7 @@ def _angles_across(near: Floats, far: Floats, normals: Floats) -> tuple[Floats, 
     clear = np.zeros(count, dtype=np.bool_)
     if rows >= size:
         table = np.concatenate([along, crossing[:, 0], crossing[:, 1]], axis=2)
-        turning, clear = _by_factor(np.linalg.qr(table, mode="r"), largest)
+        turning, clear = _by_factor(np.asarray(np.linalg.qr(table, mode="r")), largest)
     hard = np.flatnonzero(~clear)
     if len(hard):
         found = _by_projection(near[hard], far[hard], along[hard], crossing[hard][..., 0])
@@ -264,7 +264,7 @@ def _angles_across(near: Floats, far: Floats, normals: Floats) -> tuple[Floats, 
 
 
 def _by_factor(factor: Floats, largest: Floats) -> tuple[Floats, Flags]:
-    """Turning angles from the factor R of ``[A F, A n, A' n]``, and whether all ranks are clearly full."""
+    """Read turning angles off the factor R of ``[A F, A n, A' n]``, and whether ranks are clearly full."""
     size = factor.shape[2] - 1
     beyond = factor[:, size, size] if factor.shape[1] > size else np.zeros(len(factor))
     first, second = factor[:, size - 1, size - 1], factor[:, size - 1, size]
@@ -276,7 +276,7 @@ def _by_factor(factor: Floats, largest: Floats) -> tuple[Floats, Flags]:
 def _by_projection(
     near: Floats, far: Floats, along: Floats, crossing: Floats
 ) -> tuple[Floats, Integers, Integers]:
-    """Turning angles and both ranks where a rank may be deficient; `crossing` is (B, 2, D)."""
+    """Find turning angles and both ranks where one may be deficient; `crossing` is (B, 2, D)."""
     cut = _EPS * max(near.shape[1:])
     values = [np.linalg.svd(slope, compute_uv=False) for slope in (near, far)]
     ranks = [np.count_nonzero(one > cut * one[:, :1], axis=1).astype(np.int64) for one in values]

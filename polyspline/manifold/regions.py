@@ -16,7 +16,7 @@ from polyspline.domains import Box, Domain, check_dimension
 from polyspline.errors import ArgumentError, DomainError, ShapeError
 from polyspline.manifold.sampling import MetRegions, meet_regions
 from polyspline.network import Network
-from polyspline.partition import CodePacking, Partition
+from polyspline.partition import CodePacking, Partition, StopReason
 from polyspline.regions.region import Region
 
 Floats: TypeAlias = npt.NDArray[np.float64]
@@ -123,6 +123,26 @@ class RegionSet:
             self.points[index],
             index,
             self.exact_points.get(index),
+        )
+
+    @cached_property
+    def as_partition(self) -> Partition:
+        """The same regions as a partition, for what needs one: a partial one, if met by sampling."""
+        if self.partition is not None:
+            return self.partition
+        proven = np.ones(len(self), dtype=np.bool_)
+        proven[list(self.exact_points)] = False
+        return Partition(
+            self.net,
+            self.domain,
+            CodePacking(self.net.n_pieces).pack(self.codes),
+            self.points,
+            proven,
+            self.edges,
+            self.edge_sources,
+            StopReason.COMPLETE if self.complete else StopReason.MAX_REGIONS,
+            self.expanded,
+            exact_witnesses=self.exact_points,
         )
 
     def __repr__(self) -> str:

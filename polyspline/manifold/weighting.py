@@ -78,8 +78,9 @@ class RegionWeights:
         total = float(shares.sum())
         if not total > 0.0:
             return Estimate(float("nan"), float("nan") if self.sampled else None)
+        # Both sums round alike, so that the average of ones is one.
+        mean = float(shares @ numbers) / float(shares @ np.ones_like(numbers))
         shares = shares / total
-        mean = float(shares @ numbers)
         if not self.sampled:
             return Estimate(mean, None)
         spread = (numbers - mean) ** 2

@@ -6,10 +6,12 @@ import os
 import re
 import shlex
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+import polyspline as ps
 from tests.cli.conftest import ROOT, Polyspline
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -47,17 +49,19 @@ def test_the_picture_is_what_the_tool_draws(polyspline: Polyspline, beside_examp
     assert polyspline(*arguments).status == 0
     (plot_line,) = re.findall(r"`polyspline (plot \S+ \S+)`", README)
     assert polyspline(*shlex.split(plot_line)).status == 0
-    (name,) = re.findall(r"^!\[.*?\]\((\S+)\)$", README, flags=re.MULTILINE)
+    name = re.findall(r"^!\[.*?\]\((\S+)\)$", README, flags=re.MULTILINE)[0]
     drawn, shown = imread(shlex.split(plot_line)[-1]), imread(ROOT / name)
     assert drawn.shape == shown.shape
     # Another version of matplotlib or its fonts may shade the edges of lines and letters differently.
     assert np.abs(drawn - shown).mean() < 0.02
 
 
-def test_the_python_example_runs_and_gives_the_figures_it_says(beside_examples: Path) -> None:
-    (example,) = blocks("python")
-    names: dict[str, object] = {}
+def test_the_python_examples_run_and_give_the_figures_they_say(beside_examples: Path) -> None:
+    example, inversion = blocks("python")
+    names: dict[str, Any] = {}
     exec(compile(example, "README.md", "exec"), names)
+    exec(compile(inversion, "README.md", "exec"), names)
+    assert names["inv"].status is ps.InversionStatus.OPTIMAL
     (line,) = [line for line in example.splitlines() if "n_affine_regions" in line]
     expression, _, said = line.partition("#")
     assert eval(expression, names) == tuple(int(word) for word in said.split(","))
@@ -66,7 +70,7 @@ def test_the_python_example_runs_and_gives_the_figures_it_says(beside_examples: 
 
 def test_the_command_line_is_spelled_as_the_help_does(polyspline: Polyspline) -> None:
     (synopsis,) = blocks("text")
-    for command in ("enumerate", "info", "export", "plot"):
+    for command in ("enumerate", "info", "invert", "export", "plot"):
         described = synopsis.partition(f"polyspline {command} ")[2].partition("polyspline ")[0]
         shown = polyspline(command, "--help").stdout
         options = set(re.findall(r"--[a-z][a-z0-9-]*", shown)) - {"--help", "--output"}
