@@ -8,7 +8,8 @@ from polyspline.inversion.node import Node
 
 _RELIABLE = 4
 """Trials on either side after which the mean gain of a unit is believed."""
-_LEAST = 1e-9
+_LESSER = 5.0 / 6.0
+"""Weight of the lesser gain, as is usual (Linderoth and Savelsbergh 1999, Achterberg 2005)."""
 
 
 class PseudoCosts:
@@ -25,8 +26,8 @@ class PseudoCosts:
 
     @staticmethod
     def score(below: float, above: float) -> float:
-        """Worth of two gains: their product, as both sides have to be closed."""
-        return max(below, _LEAST) * max(above, _LEAST)
+        """Worth of two gains: mostly that of the lesser one, as both sides have to be closed."""
+        return _LESSER * min(below, above) + (1.0 - _LESSER) * max(below, above)
 
     def candidates(self, node: Node, most: int) -> list[int]:
         """Choose the indices of the units to try, those not yet reliable first, at least one.
