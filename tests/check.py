@@ -18,7 +18,8 @@ CHECKS: dict[str, tuple[str, ...]] = {
     "ruff": ("-m", "ruff", "check", "."),
     "mypy": ("-m", "mypy"),
     "imports": ("-c", "from importlinter.cli import lint_imports_command; lint_imports_command()"),
-    "pytest": ("-m", "pytest"),
+    # A process for each core; a file's tests stay together, as they share what they prepare.
+    "pytest": ("-m", "pytest", "-n", "auto", "--dist", "loadfile"),
 }
 
 

@@ -10,6 +10,7 @@ from polyspline.cpa.layers import Layer
 from polyspline.domains import Domain
 from polyspline.inversion.chain import Chain, Floats, make_chain, unbounded_ranges
 from polyspline.inversion.tightening import tighten_ranges
+from polyspline.notices import told_if_slow
 
 __all__ = ["preactivation_bounds", "root_ranges", "tighten"]
 
@@ -43,7 +44,8 @@ def root_ranges(layers: tuple[Layer, ...], domain: Domain) -> tuple[Chain, Float
     """
     chain = make_chain(layers)
     ranges = unbounded_ranges(chain, *domain.bounds())
-    tighten(chain, ranges)
+    with told_if_slow():
+        tighten(chain, ranges)
     ranges.setflags(write=False)
     return chain, ranges
 

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
 
+from polyspline.cpa.layers import make_layer
 from polyspline.domains import Box
 from polyspline.inversion.bounds import root_ranges, tighten
 from polyspline.inversion.chain import Floats
 from polyspline.inversion.dual import branching, certify_layers, exclude_beyond
-from polyspline.inversion.problem import InversionProblem
+from polyspline.inversion.problem import InversionProblem, make_problem
 from polyspline.inversion.relaxation import lay_out
 from polyspline.inversion.tightening import FEW, ROUNDOFF, TINY
+from polyspline.network import Network
+from polyspline.notices import told_if_slow
 from solvers.qp.bounding import bounding_multipliers
 
 _ROUNDS = 5
@@ -109,6 +113,15 @@ class Certificate:
         """How far the terms may exceed their minima below a cutoff, rounded up."""
         room = cutoff * self.scale - self.total
         return room + FEW * (abs(cutoff) * self.scale + abs(self.total)) + TINY
+
+
+@cache
+def compile_kernels() -> None:
+    """Have the kernels compiled, on the smallest of problems, and say so if that takes long."""
+    layers = (make_layer([[1.0]], [0.0], "relu"), make_layer([[1.0]], [0.0], "identity"))
+    with told_if_slow():
+        relaxer = Relaxer(make_problem(Network(layers), [2.0], Box(-1, 1, dim=1)))
+        relaxer.settle(relaxer.root.copy(), 0.0, 10.0, None)
 
 
 class Relaxer:

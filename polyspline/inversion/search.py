@@ -10,7 +10,7 @@ import numpy as np
 from polyspline.inversion.chain import Floats
 from polyspline.inversion.local import improve
 from polyspline.inversion.methods import Options, Outcome
-from polyspline.inversion.node import Node, Relaxer
+from polyspline.inversion.node import Node, Relaxer, compile_kernels
 from polyspline.inversion.pseudo_costs import PseudoCosts
 from polyspline.inversion.result import BoundSource
 from polyspline.inversion.tracker import Tracker
@@ -53,6 +53,7 @@ def run(tracker: Tracker, options: Options) -> Outcome:
     (2020); T. Achterberg, T. Koch, A. Martin, "Branching rules revisited", Oper. Res. Lett. 33 (2005).
     """
     if not tracker.out_of_time:
+        compile_kernels()
         _Search(tracker, options).go()
     return Outcome(BoundSource.RIGOROUS, "daqp")
 

@@ -11,11 +11,13 @@ from polyspline.errors import ArgumentError
 from polyspline.manifold.level_sets import sign_margins
 from polyspline.manifold.maps import affine_maps
 from polyspline.manifold.regions import RegionSet, Source, region_set
+from polyspline.manifold.value_ranges import value_ranges
 
 Floats = npt.NDArray[np.float64]
 
 _NEAR = 1e-12
 _MOST_DIMENSIONS = 3
+_MOST_BOUNDS = 12
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,14 +104,16 @@ def level_boundary(source: Source, *, output: int = 0, level: float = 0.0) -> De
     -----
     Guarantee: rounded. A piece that rounding cannot tell from nothing may be missing.
 
-    Algorithm: the hyperplane where the output has the level cuts the polytope of the region, from its
-    exact vertices, rounded.
+    Algorithm: regions that certified bounds of the output exclude are left out; of the others, the
+    hyperplane where the output has the level cuts the polytope, from its exact vertices, rounded.
     """
     regions = _checked(source, "level_boundary")
     row, side = sign_margins(regions.net, output, level, "level_boundary")
     pieces: list[BoundaryPiece] = []
     flat: list[int] = []
-    for maps in affine_maps(regions):
+    ranges = value_ranges(regions, row)
+    crossed = (ranges.lower[:, 0] + side <= 0) & (ranges.upper[:, 0] + side >= 0)
+    for maps in affine_maps(regions, np.flatnonzero(crossed)):
         for place, index in enumerate(maps.which.tolist()):
             corners = regions.region(index).vertices()
             values = (corners @ maps.A[place].T + maps.b[place]) @ row[0] + side[0]
@@ -150,7 +154,7 @@ def class_boundary(source: Source) -> DecisionBoundary:
         raise ArgumentError("class_boundary: the network has one output; take level_boundary.")
     pieces: list[BoundaryPiece] = []
     flat: set[int] = set()
-    for maps in affine_maps(regions):
+    for maps in affine_maps(regions, _contested(regions)):
         for place, index in enumerate(maps.which.tolist()):
             found, even = _class_pieces(index, regions.region(index).vertices(), maps.A[place], maps.b[place])
             pieces += found
@@ -168,6 +172,18 @@ def _checked(source: Source, where: str) -> RegionSet:
             "net.restrict(origin, directions) and enumerate the slice."
         )
     return regions
+
+
+def _contested(regions: RegionSet) -> npt.NDArray[np.int64]:
+    """Regions where certified bounds do not prove one output the largest throughout."""
+    everyone = np.arange(len(regions))
+    if regions.net.ambient_dim > _MOST_BOUNDS:
+        return everyone
+    ranges = value_ranges(regions)
+    best = np.argmax(ranges.lower, axis=1)
+    rest = ranges.upper.copy()
+    rest[everyone, best] = -np.inf
+    return np.flatnonzero(ranges.lower[everyone, best] <= rest.max(axis=1)).astype(np.int64)
 
 
 def _class_pieces(
@@ -228,27 +244,9 @@ def _hull(points: Floats) -> Floats | None:
     flat = (points - middle) @ axes[: size - 1].T
     if size == 2:
         return points[[int(np.argmin(flat[:, 0])), int(np.argmax(flat[:, 0]))]]
-    return points[_convex_order(flat, _NEAR * reach)]
+    from scipy.spatial import ConvexHull  # a heavy import, paid by those who draw in three dimensions
 
-
-def _convex_order(flat: Floats, near: float) -> list[int]:
-    """Corners of the convex hull of points in the plane, counter-clockwise (monotone chains)."""
-    order = np.lexsort((flat[:, 1], flat[:, 0])).tolist()
-    chains: list[list[int]] = []
-    for run in (order, order[::-1]):
-        chain: list[int] = []
-        for i in run:
-            if chain and np.abs(flat[i] - flat[chain[-1]]).max() <= near:
-                continue
-            while len(chain) > 1 and _turn(flat[chain[-2]], flat[chain[-1]], flat[i]) <= 0:
-                chain.pop()
-            chain.append(i)
-        chains.append(chain[:-1])
-    return chains[0] + chains[1]
-
-
-def _turn(a: Floats, b: Floats, c: Floats) -> float:
-    return float((b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0]))
+    return points[ConvexHull(flat).vertices]
 
 
 def _clipped(points: Floats, values: Floats, near: float) -> Floats | None:

@@ -11,6 +11,7 @@ from polyspline.errors import ArgumentError, NonFiniteError
 from polyspline.inversion.region_maps import RegionMaps, mapper_of, maps_of
 from polyspline.manifold.graph_figures import components
 from polyspline.manifold.regions import RegionSet, Source, region_set
+from polyspline.manifold.value_ranges import value_ranges
 from polyspline.network import Network
 from solvers.lp.highs import maximise_float
 
@@ -19,6 +20,7 @@ Integers = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
 
 _TOLERANCE = 1e-9
+_MOST_BOUNDS = 12
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,13 +142,21 @@ def _level_set(regions: RegionSet, rows: Floats, sides: Floats) -> LevelSet:
     """Level set of the functions ``rows @ G(z) + sides``."""
     search = _Search(regions, rows, sides)
     meets = search.positive(regions.points)
-    for index in np.flatnonzero(~meets).tolist():
+    for index in _open(regions, np.flatnonzero(~meets), rows, sides).tolist():
         meets[index] = search.reached(index, None)
     edges = regions.edges.astype(np.int64)
     through = np.zeros(len(edges), dtype=np.bool_)
     for edge in np.flatnonzero(meets[edges].all(axis=1)).tolist():
         through[edge] = search.crosses(edge)
     return LevelSet(regions, meets, through, components(regions, meets, through), regions.sampled)
+
+
+def _open(regions: RegionSet, which: Integers, rows: Floats, sides: Floats) -> Integers:
+    """Regions that certified bounds do not exclude, where these are cheaper than linear programs."""
+    if not regions.domain.bounded or len(rows) > _MOST_BOUNDS:
+        return which
+    ranges = value_ranges(regions, rows, which)
+    return which[(ranges.upper + sides > 0).all(axis=1)]
 
 
 class _Search:

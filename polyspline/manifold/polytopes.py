@@ -104,7 +104,7 @@ def simple_polytopes(
     dim = tight.shape[1]
     count = int(owner.max()) + 1 if len(owner) else 0
     faces, firsts = _faces(owner, tight, len(sides), count)
-    sizes = 1.0 / np.abs(np.linalg.det(normals[tight]))[firsts[dim]]
+    sizes: Floats = 1.0 / np.abs(np.linalg.det(normals[tight]))[firsts[dim]]
     middles = [
         _middles(faces[k], points, max(len(firsts[k]), count if k == 0 else 0)) for k in range(dim + 1)
     ]
@@ -117,7 +117,7 @@ def simple_polytopes(
         child = np.tile(np.arange(len(firsts[k + 1])), k + 1)
         slack = sides[row] - np.einsum("ij,ij->i", normals[row], middles[k][parent])
         share = np.maximum(slack, 0.0) * sizes[child] / (dim - k)
-        sizes = np.bincount(parent, weights=share, minlength=len(middles[k]))
+        sizes = np.asarray(np.bincount(parent, weights=share, minlength=len(middles[k])), dtype=np.float64)
         steps.append(_step(parent, child, share, sizes))
     edges = np.bincount(faces[dim - 1].reshape(-1))
     closed = np.ones(count, dtype=np.bool_)

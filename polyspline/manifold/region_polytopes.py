@@ -135,7 +135,7 @@ def sample_hull(vertices: Floats, count: int, rng: np.random.Generator) -> Float
     chosen = rng.choice(len(sizes), size=count, p=sizes / sizes.sum())
     weights = rng.standard_exponential((count, simplices.shape[1]))
     weights /= weights.sum(axis=1, keepdims=True)
-    return np.einsum("nk,nks->ns", weights, simplices[chosen])
+    return np.asarray(np.einsum("nk,nks->ns", weights, simplices[chosen]))
 
 
 def _cones(vertices: Floats) -> Floats:
@@ -184,7 +184,7 @@ class _Maker:
     def batch(self, which: Integers) -> PolytopeBatch:
         """Polytopes of some regions."""
         count, dim = len(which), self.regions.net.latent_dim
-        rows = self._rows(which)
+        rows = self.rows(which)
         volumes, errors = np.full(count, np.nan), np.full(count, np.nan)
         vertices: list[Floats] = [np.empty((0, dim))] * count
         sources = [PolytopeSource.EXACT_ROWS] * count
@@ -216,7 +216,7 @@ class _Maker:
                 sources[i] = PolytopeSource.HULL
         return PolytopeBatch(which, volumes, errors, tuple(sources), tuple(vertices), simple, place)
 
-    def _rows(self, which: Integers) -> _Rows:
+    def rows(self, which: Integers) -> _Rows:
         """Rows of the facets where they are known, else all rows."""
         parts: list[tuple[Floats, Floats, Floats]] = []
         n_knots = int(np.sum(self.regions.net.n_pieces - 1))
@@ -286,14 +286,15 @@ def _corners(owner: Integers, tight: Integers, rows: _Rows, reach: Floats) -> tu
     G, h = rows.G[owner[:, None], tight], rows.h[owner[:, None], tight]
     size = np.abs(np.linalg.det(G))
     clear = size > _FLAT
-    points = np.linalg.solve(np.where(clear[:, None, None], G, np.eye(G.shape[2])), h[..., None])[..., 0]
+    square = np.where(clear[:, None, None], G, np.eye(G.shape[2]))
+    points = np.asarray(np.linalg.solve(square, h[..., None])[..., 0], dtype=np.float64)
     slack = rows.h[owner] - np.einsum("vms,vs->vm", rows.G[owner], points)
     rounding = 32.0 * _EPS * G.shape[2] * (np.abs(h).max(axis=1, initial=0.0) + np.abs(points).sum(axis=1))
     rounding = (rounding + 4.0 * rows.slack[owner].max(axis=1, initial=0.0)) / np.where(clear, size, 1.0)
     near = np.abs(slack) <= rounding[:, None]
     near[np.arange(len(owner))[:, None], tight] = True
-    sound = clear & (slack >= -rounding[:, None]).all(axis=1)
-    return points, near, sound & (np.abs(points) <= 2.0 * reach).all(axis=1)
+    sound = clear & (slack >= -rounding[:, None]).all(axis=1) & (np.abs(points) <= 2.0 * reach).all(axis=1)
+    return points, np.asarray(near), np.asarray(sound)
 
 
 def _measured(
@@ -325,7 +326,8 @@ def _by_hull(points: Floats, near: Flags, rows: _Rows, i: int) -> tuple[Floats, 
         hull = ConvexHull(points)
     except QhullError:
         return None
-    if not near[hull.simplices].all(axis=1).any(axis=1).all():
+    on_a_row = np.asarray(near[hull.simplices].all(axis=1))
+    if not on_a_row.any(axis=1).all():
         return None
     volume = float(hull.volume)
     rounding = 64.0 * _EPS * dim * float(np.abs(points).max()) + float(rows.slack[i].max())
@@ -333,3 +335,16 @@ def _by_hull(points: Floats, near: Flags, rows: _Rows, i: int) -> tuple[Floats, 
     if not error <= ACCURACY * volume:
         return None
     return points[hull.vertices], volume, error
+
+
+def region_ends(regions: RegionSet) -> Floats:
+    """Return the ends of the intervals that regions of a line are, (R, 2), rounded; maybe infinite."""
+    maker = _Maker(regions)
+    parts = [np.empty((0, 2))]
+    for low in range(0, len(regions), _BATCH):
+        rows = maker.rows(np.arange(low, min(low + _BATCH, len(regions))))
+        G, h = rows.G[:, :, 0], rows.h
+        lower = np.where(G < 0, -h, -np.inf).max(axis=1, initial=-np.inf)
+        upper = np.where(G > 0, h, np.inf).min(axis=1, initial=np.inf)
+        parts.append(np.stack([lower, upper], axis=1))
+    return np.concatenate(parts)

@@ -244,27 +244,29 @@ def sample_regions(
 
     Algorithm: one forward pass for each draw; one step of the walk for each region met.
     """
+    inside = _drawn(net, domain, n_draws, sampler, seed)
+    return _as_set(net, domain, meet_regions(net, domain, inside, neighbours=neighbours), len(inside))
+
+
+def _drawn(net: Network, domain: Domain, n_draws: int, sampler: Sampler | None, seed: int) -> Floats:
+    """Draws (B, S) that are inside the domain, at least one."""
     if n_draws < 1:
         raise ArgumentError(f"sample_regions: n_draws must be at least 1, got {n_draws}.")
     check_dimension(domain, net)
-    rng = np.random.default_rng(seed)
-    drawn = as_float_array(
-        default_sampler(domain)(rng, n_draws) if sampler is None else sampler(rng, n_draws),
-        "points of the sampler",
-        2,
-    )
+    sampler = default_sampler(domain) if sampler is None else sampler
+    drawn = as_float_array(sampler(np.random.default_rng(seed), n_draws), "points of the sampler", 2)
     if drawn.shape != (n_draws, net.latent_dim):
         raise ShapeError(
             f"sample_regions: the sampler returned shape {drawn.shape}; expected "
             f"({n_draws}, {net.latent_dim})."
         )
-    inside = drawn[np.asarray(domain.contains(drawn))]
+    inside: Floats = drawn[np.asarray(domain.contains(drawn))]
     if not len(inside):
         raise ArgumentError(
             f"sample_regions: none of {n_draws} draws is inside the domain {domain!r}: take a sampler whose "
             "points are."
         )
-    return _as_set(net, domain, meet_regions(net, domain, inside, neighbours=neighbours), len(inside))
+    return inside
 
 
 def _as_set(net: Network, domain: Domain, met: MetRegions, n_draws: int) -> RegionSet:

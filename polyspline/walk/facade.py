@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from polyspline.cpa.exact import exact_network
 from polyspline.domains import Domain
 from polyspline.errors import ArgumentError, RunFileError
 from polyspline.network import Network
+from polyspline.notices import told_if_slow
 from polyspline.partition.partition import Partition
 from polyspline.partition.run_file import RunWriter
 from polyspline.partition.run_state import WalkState
@@ -29,9 +29,6 @@ from polyspline.walk.store import Store
 from polyspline.walk.walker import Limits, Progress, Walk
 
 Floats = NDArray[np.float64]
-
-_NOTICE_AFTER = 2.0
-
 
 def walk_regions(
     net: Network,
@@ -105,7 +102,7 @@ def _begin(problem: Problem, store: Store, net: Network, domain: Domain, start: 
     code = start_code(exact_network(net.layers), problem.exact_domain, start, domain.interior_point())
     point = problem.slide(start)
     packed = problem.packing.pack(code[None, :])
-    with _told_if_slow():
+    with told_if_slow():
         store.add_start(packed[0], point)
         Expander(problem).chunk(0, packed, point[None, :], np.array([-1], np.int32))
 
@@ -121,23 +118,6 @@ def _check_resumed(state: WalkState, start: Floats | None, limits: Limits) -> No
             f"max_regions is {limits.regions}, but the run file to resume holds {state.regions} regions: "
             "ask for at least as many."
         )
-
-
-@contextmanager
-def _told_if_slow() -> Iterator[None]:
-    """Say on stderr that kernels are being compiled, if this takes long (that is, the first time)."""
-    notice = threading.Timer(
-        _NOTICE_AFTER,
-        lambda: print(
-            "polyspline: compiling its kernels, once; this takes about half a minute", file=sys.stderr
-        ),
-    )
-    notice.daemon = True
-    notice.start()
-    try:
-        yield
-    finally:
-        notice.cancel()
 
 
 @contextmanager

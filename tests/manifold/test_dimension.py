@@ -63,7 +63,7 @@ def test_a_constant_network_has_dimension_zero() -> None:
 
 
 def test_the_rank_may_be_below_the_bound() -> None:
-    # relu(relu(z) - 2 relu(z)) is 0 throughout, though no layer has rank 0 where z > 0 but the middle one.
+    # relu(z) - relu(z) is 0 throughout, though every layer has rank 1 where z > 0.
     net = Network.from_layers(
         [[[1.0], [1.0]], [[1.0, -1.0]], [[1.0]]], [None, None, None], ["relu", "identity", "identity"]
     )

@@ -63,7 +63,9 @@ def test_neighbours_of_what_is_met_are_all_there_and_all_edges_are_proven(count:
     found = {tuple(sorted(place[edge].tolist())) for edge in regions.edges}
     assert found == expected
     assert set(place.tolist()) == met | {i for edge in expected for i in edge}
-    sources = {tuple(edge): source for edge, source in zip(part.edges.tolist(), part.edge_sources, strict=True)}
+    sources = {
+        tuple(edge): source for edge, source in zip(part.edges.tolist(), part.edge_sources, strict=True)
+    }
     for edge, source in zip(regions.edges, regions.edge_sources, strict=True):
         assert sources[tuple(sorted(place[edge].tolist()))] == source
     assert regions.complete == (len(met) == len(part))
