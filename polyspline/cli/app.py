@@ -10,6 +10,7 @@ import typer
 from typer.main import get_command
 
 from polyspline import __version__
+from polyspline.cli.analyse import analyse_command
 from polyspline.cli.enumerate import enumerate_command
 from polyspline.cli.export import export_command
 from polyspline.cli.info import info_command
@@ -33,6 +34,7 @@ app = typer.Typer(
 )
 app.command("enumerate", short_help="Find every region and every adjacency.")(enumerate_command)
 app.command("invert", short_help="Find the z behind an x, with a bound that proves it.")(invert_command)
+app.command("analyse", short_help="Tell what a run says of the generated surface.")(analyse_command)
 app.command("info", short_help="Tell what is in a network or a run file.")(info_command)
 app.command("export", short_help="Write a run for other programs.")(export_command)
 app.command("plot", short_help="Draw a run.")(plot_command)

@@ -124,8 +124,15 @@ def _losses(
     """Negative log-densities (B,)."""
     torch = require("torch", extra="torch", purpose=_PURPOSE)
     like = _first_tensor(torch, model, parameters)
-    data = torch.as_tensor(x, dtype=like.dtype, device=like.device)
-    latents = torch.as_tensor(z, dtype=like.dtype, device=like.device).detach()
+    data, latents = (
+        torch.as_tensor(
+            given if isinstance(given, torch.Tensor) else np.asarray(given, dtype=np.float64),
+            dtype=like.dtype,
+            device=like.device,
+        )
+        for given in (x, z)
+    )
+    latents = latents.detach()
     which = _owners(torch, data, latents, owner)
     if isinstance(model, Network):
         slope, offset = _network_maps(torch, model, latents, parameters or _constants(torch, model))

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -244,10 +244,17 @@ class GivenPrior(Prior):
         return points
 
 
-PriorLike: TypeAlias = Prior | Callable[[Floats], npt.ArrayLike] | str | None
+class HasLogpdf(Protocol):
+    """What has a log-density, as the frozen distributions of scipy."""
+
+    def logpdf(self, x: Any, /) -> Any:
+        """Log-densities (B,) of points (B, S)."""
 
 
-def as_prior(prior: PriorLike | Any, domain: Domain, where: str) -> Prior:
+PriorLike: TypeAlias = Prior | HasLogpdf | Callable[[Floats], npt.ArrayLike] | str | None
+
+
+def as_prior(prior: PriorLike, domain: Domain, where: str) -> Prior:
     """Read what a user gives as a prior over a domain's space.
 
     Parameters

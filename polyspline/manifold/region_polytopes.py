@@ -32,7 +32,9 @@ _BATCH = 1024
 _BATCH_FACES = 4_000_000
 """Bounds the regions of a batch: each has about 5^S pairs of a vertex and a face."""
 
-_FAR = 1e3
+_FAR = 10.0
+"""Reach in an unbounded domain, in distances of a middling region from the origin."""
+
 _HULLS_UP_TO = 6
 _FLAT = 1e-12
 
@@ -172,9 +174,11 @@ class _Maker:
         low, high = regions.domain.bounds()
         if regions.domain.bounded:
             reach = np.maximum(np.abs(low), np.abs(high))
+            self._limit = 2.0 * reach
         else:
-            reach = np.full(len(low), _FAR * (1.0 + np.max(np.abs(regions.points), initial=0.0)))
-        self._reach = reach
+            # Bounds of rounding grow with what they hold for: regions farther out come from exact rows.
+            typical = np.median(np.abs(regions.points).max(axis=1, initial=0.0)) if len(regions) else 0.0
+            reach = self._limit = np.full(len(low), _FAR * (1.0 + typical))
         self._mapper = RegionMapper(regions.net.layers, regions.domain, reach)
         ends = np.concatenate([regions.edges[:, 0], regions.edges[:, 1]])
         order = np.argsort(ends, kind="stable")
@@ -190,7 +194,7 @@ class _Maker:
         sources = [PolytopeSource.EXACT_ROWS] * count
         place = np.full(count, -1, dtype=np.int64)
         owner, tight = self._dual_hulls(which, rows)
-        points, near, sound = _corners(owner, tight, rows, self._reach)
+        points, near, sound = _corners(owner, tight, rows, self._limit)
         bad = np.bincount(owner, ~sound, minlength=count) > 0
         many = np.bincount(owner, near.sum(axis=1) > dim, minlength=count) > 0
         met = np.bincount(owner, minlength=count) > 0
@@ -281,7 +285,7 @@ def _vertex_rows(G: Floats, room: Floats) -> Integers:
     return np.sort(hull.simplices.astype(np.int64), axis=1)
 
 
-def _corners(owner: Integers, tight: Integers, rows: _Rows, reach: Floats) -> tuple[Floats, Flags, Flags]:
+def _corners(owner: Integers, tight: Integers, rows: _Rows, limit: Floats) -> tuple[Floats, Flags, Flags]:
     """Vertices (V, S), which rows each is on (V, m) up to rounding, and whether each is sound (V,)."""
     G, h = rows.G[owner[:, None], tight], rows.h[owner[:, None], tight]
     size = np.abs(np.linalg.det(G))
@@ -293,7 +297,7 @@ def _corners(owner: Integers, tight: Integers, rows: _Rows, reach: Floats) -> tu
     rounding = (rounding + 4.0 * rows.slack[owner].max(axis=1, initial=0.0)) / np.where(clear, size, 1.0)
     near = np.abs(slack) <= rounding[:, None]
     near[np.arange(len(owner))[:, None], tight] = True
-    sound = clear & (slack >= -rounding[:, None]).all(axis=1) & (np.abs(points) <= 2.0 * reach).all(axis=1)
+    sound = clear & (slack >= -rounding[:, None]).all(axis=1) & (np.abs(points) <= limit).all(axis=1)
     return points, np.asarray(near), np.asarray(sound)
 
 

@@ -144,7 +144,7 @@ def volumes(
     Guarantee: by vertices rounded, with an error estimated below 1e-9 of each volume (regions that floats
     do not settle are measured from their exact rows); by draws unbiased, with standard errors.
 
-    Algorithm: by vertices see `region_polytopes`: about 0.4 ms a region for S = 4, 30 ms for S = 8, as
+    Algorithm: by vertices see `region_polytopes`: about 0.4 ms a region for S = 4 and 30 ms for S = 8, as
     both the vertices and the faces of each grow by S; by draws one forward pass each.
 
     References

@@ -16,6 +16,7 @@ HELPS = [
     ["enumerate", "--help"],
     ["invert", "--help"],
     ["info", "--help"],
+    ["analyse", "--help"],
     ["export", "--help"],
     ["plot", "--help"],
     ["--version"],

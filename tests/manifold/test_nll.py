@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from polyspline.domains import Box
 from polyspline.enumeration import enumerate_regions
@@ -16,8 +18,6 @@ from polyspline.manifold.density import density
 from polyspline.manifold.nll import nll, parameters_of
 from polyspline.manifold.priors import GaussianPrior, GivenPrior, UniformPrior
 from polyspline.network import Network, zoo
-
-torch = pytest.importorskip("torch")
 
 NET = zoo.random_network([2, 7, 5, 4], "leaky_relu:0.3", seed=1)
 LATENTS = np.random.default_rng(0).uniform(-1, 1, size=(6, 2))
@@ -64,6 +64,10 @@ def test_a_module_and_its_network_have_the_same_loss() -> None:
     assert float(one.detach()) == pytest.approx(float(other), rel=1e-12)
 
 
+def backward(loss: Any) -> None:
+    loss.backward()
+
+
 def differences(loss: Callable[[], torch.Tensor], tensor: torch.Tensor) -> np.ndarray:
     found = np.empty(tensor.numel())
     flat = tensor.detach().view(-1)
@@ -86,7 +90,7 @@ def test_the_gradient_in_the_weights_of_a_network_is_that_of_differences(prior: 
     def loss() -> torch.Tensor:
         return nll(NET, x, LATENTS, prior, parameters=parameters)
 
-    loss().backward()
+    backward(loss())
     for pair in parameters:
         for tensor in pair:
             assert tensor.grad is not None
@@ -100,7 +104,7 @@ def test_the_gradient_in_the_weights_of_a_module_is_that_of_differences() -> Non
     def loss() -> torch.Tensor:
         return nll(made, x, LATENTS, PRIOR)
 
-    loss().backward()
+    backward(loss())
     for tensor in made.parameters():
         assert tensor.grad is not None
         np.testing.assert_allclose(tensor.grad.numpy(), differences(loss, tensor), rtol=1e-5, atol=1e-7)
@@ -112,12 +116,12 @@ def test_maximum_likelihood_of_a_scale_finds_the_spread_of_the_data() -> None:
     x = np.random.default_rng(0).normal(scale=3.0, size=(200, 1))
     weight = torch.tensor([[1.0]], dtype=torch.float64, requires_grad=True)
     bias = torch.zeros(1, dtype=torch.float64)
-    optimiser = torch.optim.LBFGS([weight], line_search_fn="strong_wolfe", max_iter=50)
+    optimiser: Any = torch.optim.LBFGS([weight], line_search_fn="strong_wolfe", max_iter=50)
 
     def closure() -> torch.Tensor:
         optimiser.zero_grad()
         loss = nll(net, x, x, parameters=[(weight, bias)])
-        loss.backward()
+        backward(loss)
         return loss
 
     optimiser.step(closure)

@@ -107,6 +107,7 @@ def test_means_over_regions_carry_their_error() -> None:
     values = np.arange(4.0)
     mean, error = found.mean(values)
     assert error == pytest.approx(math.sqrt(1.25 / 20_000), rel=0.05)
+    assert error is not None
     assert abs(mean - 1.5) < 5 * error
 
 

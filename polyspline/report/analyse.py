@@ -1,0 +1,116 @@
+"""All that a report tells of a partition, step by step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from polyspline.errors import ArgumentError
+from polyspline.manifold.regions import RegionSet, Source, region_set
+from polyspline.report import mass, pieces
+from polyspline.report.measured import Measured
+from polyspline.report.section import Section
+
+Step = Callable[[Measured], Section]
+
+STEPS: dict[str, tuple[str, Step]] = {
+    "counts": ("Regions", pieces.counts),
+    "dimension": ("Intrinsic dimension", pieces.dimension),
+    "log_determinants": ("Log-determinants", pieces.log_determinants),
+    "disentanglement": ("Disentanglement", pieces.disentanglement),
+    "angles": ("Angles between neighbours", pieces.angles),
+    "graph": ("Adjacency graph", pieces.graph),
+    "volumes": ("Volumes", mass.volumes),
+    "injectivity": ("Injectivity", mass.injectivity),
+    "entropy": ("Entropy", mass.entropy),
+    "uniformity": ("Uniformity", mass.uniformity),
+}
+"""Title of every section and how it is made, in order."""
+
+INTERRUPTED = "not computed: Ctrl-C stopped the report before it."
+"""Note of the sections that an interrupted report has not."""
+
+
+@dataclass(frozen=True, eq=False)
+class Report:
+    """The manifold report of a partition, or of regions met by sampling.
+
+    Attributes
+    ----------
+    regions
+        What it was computed on.
+    sections
+        Its parts, in the order of `STEPS`.
+    interrupted
+        Whether Ctrl-C stopped it: then some sections hold nothing but a note that says so.
+    """
+
+    regions: RegionSet
+    sections: tuple[Section, ...]
+    interrupted: bool
+
+    def __getitem__(self, key: str) -> Section:
+        """Section of a key of `STEPS`.
+
+        Raises
+        ------
+        KeyError
+            If there is no such section.
+        """
+        for section in self.sections:
+            if section.key == key:
+                return section
+        raise KeyError(key)
+
+    def facts(self) -> dict[str, Any]:
+        """Lay out all sections for programs, by key; numbers may be infinite or NaN."""
+        return {section.key: section.facts() for section in self.sections}
+
+
+def analyse(
+    source: Source, *, progress: Callable[[str], None] | None = None, decide_seconds: float = 10.0
+) -> Report:
+    """Compute what there is to tell of a generator on a partition.
+
+    Parameters
+    ----------
+    source : Partition or RegionSet
+        A partition may be partial: the report then tells of the regions that are known, and the
+        parts that need all regions say so.
+    progress : callable, optional
+        Called with the title of each section before it is made.
+    decide_seconds : float
+        Limit on the time in which it is decided whether the network is injective; 0 leaves that open,
+        and the entropy is then an upper bound.
+
+    Returns
+    -------
+    Report
+        Ctrl-C leaves the sections that are made by then.
+
+    Raises
+    ------
+    ArgumentError
+        If there is no region.
+
+    Notes
+    -----
+    Guarantee: that of each figure is told by its section.
+
+    Algorithm: one pass over the regions for each section; the volumes dominate, see `volumes`.
+    """
+    measured = Measured(region_set(source), decide_seconds)
+    if not len(measured.regions):
+        raise ArgumentError("there is nothing to analyse, as no region is known yet: resume the run.")
+    sections: list[Section] = []
+    try:
+        for title, step in STEPS.values():
+            if progress is not None:
+                progress(title)
+            sections.append(step(measured))
+    except KeyboardInterrupt:
+        rest = list(STEPS.items())[len(sections) :]
+        sections += [Section(key, title, note=INTERRUPTED) for key, (title, _) in rest]
+        return Report(measured.regions, tuple(sections), True)
+    return Report(measured.regions, tuple(sections), False)
