@@ -45,7 +45,7 @@ def volumes(measured: Measured) -> Section:
     note = None if measured.regions.complete else f"these regions cover {found.covered:.4%} of the domain."
     positive = values[values > 0]
     bars = (value_bars("log10 of the volume", "regions", np.log10(positive)),) if len(positive) else ()
-    how = f"rounded: {found.method.value}, {measured.over}"
+    how = f"{found.method.value}, {measured.over}"
     return Section("volumes", "Volumes", how, note, rows, figures, bars)
 
 

@@ -77,7 +77,7 @@ class Measured:
     def needs_all(self, what: str) -> str | None:
         """Why a figure that needs all regions, and uniform latents, is missing; None if it is not."""
         if not self.regions.domain.bounded:
-            return f"does not apply: there are no uniform latents over an unbounded domain, and {what} is theirs."
+            return f"does not apply: {what} is that of uniform latents, and the domain is unbounded."
         if not self.regions.complete and not self.regions.sampled:
             return f"not computed: {what} needs all regions, and this run is partial; {_GO_ON}."
         return None
