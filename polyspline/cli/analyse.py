@@ -77,8 +77,11 @@ def report_rows(report: Report, run: Path) -> list[tuple[str, str]]:
     """Put a report into rows for a person: a heading for each section, its figures below."""
     rows = [("run file", str(run))]
     for section in report.sections:
-        rows += [("", ""), (section.title, section.note or "")]
+        note = section.note or ""
+        rows += [("", ""), (section.title, "" if section.applies else note)]
         rows += [(f"  {name}", value) for name, value in section.rows]
+        if section.applies and note:
+            rows.append(("  note", note))
         if section.how:
             rows.append(("  how", section.how))
     return rows

@@ -1,4 +1,4 @@
-"""``polyspline analyse``: its figures are the library's, its page is whole, and what does not apply says why."""
+"""``polyspline analyse``: the library's figures, a page that is whole, a sentence for what does not apply."""
 
 from __future__ import annotations
 
