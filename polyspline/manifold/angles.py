@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from polyspline.manifold.brief import Brief
 from polyspline.manifold.maps import affine_maps_of_codes, batch_of, unit_rows_of_codes
 from polyspline.manifold.regions import RegionSet, Source, region_set
 
@@ -24,8 +25,8 @@ _KEPT_BYTES = 2**28
 """Slopes of all regions are kept if they take no more than this."""
 
 
-@dataclass(frozen=True, eq=False)
-class EdgeAngles:
+@dataclass(frozen=True, eq=False, repr=False)
+class EdgeAngles(Brief):
     """Angles across every facet.
 
     Attributes

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from polyspline.cpa.layers import as_float_array
 from polyspline.errors import ArgumentError, ShapeError
+from polyspline.manifold.brief import Brief
 from polyspline.manifold.regions import RegionSet, Source, region_set
 from solvers.rational import integer_matrix, pivot_columns
 
@@ -20,8 +21,8 @@ _CHUNK_EDGES = 1 << 16
 _MOST_PAIRS = 20_000
 
 
-@dataclass(frozen=True, eq=False)
-class CodeDistances:
+@dataclass(frozen=True, eq=False, repr=False)
+class CodeDistances(Brief):
     """Hamming distances of pairs of regions, and the dimension of the face that each pair shares.
 
     Attributes

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from polyspline.errors import ArgumentError
+from polyspline.manifold.brief import Brief
 from polyspline.manifold.level_sets import sign_margins
 from polyspline.manifold.maps import affine_maps
 from polyspline.manifold.regions import RegionSet, Source, region_set
@@ -20,8 +21,8 @@ _MOST_DIMENSIONS = 3
 _MOST_BOUNDS = 12
 
 
-@dataclass(frozen=True, eq=False)
-class BoundaryPiece:
+@dataclass(frozen=True, eq=False, repr=False)
+class BoundaryPiece(Brief):
     """The part of a decision boundary within one region.
 
     Attributes
@@ -50,8 +51,8 @@ class BoundaryPiece:
         return 0.5 * float(np.linalg.norm(np.cross(sides[:-1], sides[1:]).sum(axis=0)))
 
 
-@dataclass(frozen=True, eq=False)
-class DecisionBoundary:
+@dataclass(frozen=True, eq=False, repr=False)
+class DecisionBoundary(Brief):
     """A decision boundary, region by region.
 
     Attributes

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from polyspline.cpa.layers import as_float_array
 from polyspline.errors import ArgumentError, ShapeError
+from polyspline.manifold.brief import Brief
 from polyspline.manifold.covering import Cover, Preimages, refuse_partial
 from polyspline.manifold.maps import affine_maps_of_codes
 from polyspline.manifold.priors import Prior, PriorLike, as_prior
@@ -25,8 +26,8 @@ _CHUNK = 4096
 _CHUNK_TARGETS = 1024
 
 
-@dataclass(frozen=True, eq=False)
-class Density:
+@dataclass(frozen=True, eq=False, repr=False)
+class Density(Brief):
     """Density p_G at points, with respect to S-dimensional Hausdorff measure on the image.
 
     Attributes
@@ -222,8 +223,8 @@ def _summed(cover: Cover, prior: Prior, found: Preimages, count: int) -> tuple[F
     return logs, np.bincount(found.target, minlength=count).astype(np.int64)
 
 
-@dataclass(frozen=True, eq=False)
-class RankMass:
+@dataclass(frozen=True, eq=False, repr=False)
+class RankMass(Brief):
     """Mass of the generated distribution by the dimension of what carries it.
 
     Attributes

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from polyspline.manifold.brief import Brief
 from polyspline.manifold.maps import batch_of
 from polyspline.manifold.regions import RegionSet, Source, region_set
 from polyspline.manifold.spectrum import Spectra, numerical_ranks, region_spectra, singular_values
@@ -21,8 +22,8 @@ Integers = npt.NDArray[np.int64]
 _BATCH_NUMBERS = 2**21
 
 
-@dataclass(frozen=True, eq=False)
-class DimensionHistogram:
+@dataclass(frozen=True, eq=False, repr=False)
+class DimensionHistogram(Brief):
     """How much of the regions has which dimension.
 
     Attributes
@@ -48,8 +49,8 @@ class DimensionHistogram:
         return float(self.shares @ self.dimensions)
 
 
-@dataclass(frozen=True, eq=False)
-class Dimensions:
+@dataclass(frozen=True, eq=False, repr=False)
+class Dimensions(Brief):
     """Intrinsic dimension of every region's image.
 
     Attributes

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from polyspline.errors import ArgumentError, ShapeError
+from polyspline.manifold.brief import Brief
 from polyspline.manifold.maps import affine_maps
 from polyspline.manifold.regions import RegionSet, Source, region_set
 from polyspline.manifold.weighting import Estimate, Weights, region_weights
@@ -42,8 +43,8 @@ class DisentanglementSummary:
     by: str
 
 
-@dataclass(frozen=True, eq=False)
-class Disentanglement:
+@dataclass(frozen=True, eq=False, repr=False)
+class Disentanglement(Brief):
     """Figures of ``Q - I`` for every region; Q holds the abs(cosine) between the columns of A_ω.
 
     Attributes

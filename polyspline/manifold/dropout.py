@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from polyspline.errors import ArgumentError
+from polyspline.manifold.brief import Brief
 from polyspline.manifold.dimension import dimension_bounds
 from polyspline.manifold.maps import affine_maps_of_codes, batch_of
 from polyspline.manifold.regions import RegionSet, Source, region_set
@@ -32,8 +33,8 @@ class Noise(Enum):
         return self.name.lower()
 
 
-@dataclass(frozen=True, eq=False)
-class NoisyDimensions:
+@dataclass(frozen=True, eq=False, repr=False)
+class NoisyDimensions(Brief):
     """Dimensions of the regions that fixed latent points are in, one network for each noise draw.
 
     Attributes

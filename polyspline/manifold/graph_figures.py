@@ -10,6 +10,7 @@ from scipy.sparse import coo_array, csr_array
 from scipy.sparse.csgraph import connected_components, dijkstra
 
 from polyspline.errors import ArgumentError
+from polyspline.manifold.brief import Brief
 from polyspline.manifold.regions import RegionSet, Source, region_set
 
 Floats = npt.NDArray[np.float64]
@@ -20,8 +21,8 @@ _SWEEPS = 16
 _CHUNK = 64
 
 
-@dataclass(frozen=True, eq=False)
-class Degrees:
+@dataclass(frozen=True, eq=False, repr=False)
+class Degrees(Brief):
     """How many neighbours regions have.
 
     Attributes

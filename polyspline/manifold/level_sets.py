@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from polyspline.errors import ArgumentError, NonFiniteError
 from polyspline.inversion.region_maps import RegionMaps, mapper_of, maps_of
+from polyspline.manifold.brief import Brief
 from polyspline.manifold.graph_figures import components
 from polyspline.manifold.regions import RegionSet, Source, region_set
 from polyspline.manifold.value_ranges import value_ranges
@@ -23,8 +24,8 @@ _TOLERANCE = 1e-9
 _MOST_BOUNDS = 12
 
 
-@dataclass(frozen=True, eq=False)
-class LevelSet:
+@dataclass(frozen=True, eq=False, repr=False)
+class LevelSet(Brief):
     """The part of latent space where some functions of the output are positive.
 
     Attributes

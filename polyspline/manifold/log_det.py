@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from polyspline.manifold.brief import Brief
 from polyspline.manifold.regions import RegionSet, Source, region_set
 from polyspline.manifold.spectrum import region_spectra
 from polyspline.manifold.weighting import Estimate, Weights, region_weights
@@ -45,8 +46,8 @@ LEVELS = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
 """Levels of the quantiles of a summary."""
 
 
-@dataclass(frozen=True, eq=False)
-class LogDeterminants:
+@dataclass(frozen=True, eq=False, repr=False)
+class LogDeterminants(Brief):
     """log sqrt det(AᵀA) of every region.
 
     Attributes

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from polyspline.errors import ArgumentError, ShapeError
+from polyspline.manifold.brief import Brief
 from polyspline.manifold.regions import Source, region_set
 from polyspline.network import Network
 
@@ -22,8 +23,8 @@ _CHUNK_BYTES = 2**20
 _BATCH_BYTES = 2**26
 
 
-@dataclass(frozen=True, eq=False)
-class MapBatch:
+@dataclass(frozen=True, eq=False, repr=False)
+class MapBatch(Brief):
     """Affine pieces of some regions.
 
     Attributes

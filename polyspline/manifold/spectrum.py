@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from polyspline.manifold.brief import Brief
 from polyspline.manifold.maps import affine_maps
 from polyspline.manifold.regions import Source, region_set
 
@@ -16,8 +17,8 @@ Integers = npt.NDArray[np.int64]
 _EPS = float(np.finfo(np.float64).eps)
 
 
-@dataclass(frozen=True, eq=False)
-class Spectra:
+@dataclass(frozen=True, eq=False, repr=False)
+class Spectra(Brief):
     """Singular values of the slopes A_ω.
 
     Attributes

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from polyspline.errors import ArgumentError, DomainError
+from polyspline.manifold.brief import Brief
 from polyspline.manifold.covering import Cover, refuse_partial
 from polyspline.manifold.density import log_factors_at
 from polyspline.manifold.region_polytopes import region_polytopes
@@ -141,8 +142,8 @@ class ResamplingMethod(Enum):
         return self.name.lower()
 
 
-@dataclass(frozen=True, eq=False)
-class Resampling:
+@dataclass(frozen=True, eq=False, repr=False)
+class Resampling(Brief):
     """Latents whose images have a density on the manifold proportional to a power of the stretch.
 
     Attributes

@@ -12,6 +12,7 @@ from polyspline.cpa.layers import as_float_array
 from polyspline.errors import ArgumentError, ShapeError
 from polyspline.inversion.image_pairs import image_ranges
 from polyspline.inversion.region_maps import mapper_of
+from polyspline.manifold.brief import Brief
 from polyspline.manifold.maps import affine_maps
 from polyspline.manifold.regions import RegionSet, Source, region_set
 
@@ -21,8 +22,8 @@ Integers = npt.NDArray[np.int64]
 _FLAT = 1e-12
 
 
-@dataclass(frozen=True, eq=False)
-class ValueRanges:
+@dataclass(frozen=True, eq=False, repr=False)
+class ValueRanges(Brief):
     """Lowest and highest value of some linear functions of the output, on each region.
 
     Attributes

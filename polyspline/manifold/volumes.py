@@ -12,6 +12,7 @@ from scipy.spatial import ConvexHull, QhullError
 
 from polyspline.domains import Box, Domain
 from polyspline.errors import ArgumentError, DomainError
+from polyspline.manifold.brief import Brief
 from polyspline.manifold.locating import Locator, shares_of
 from polyspline.manifold.log_det import log_determinants
 from polyspline.manifold.maps import affine_maps
@@ -211,8 +212,8 @@ def _by_draws(regions: RegionSet, whole: float, n_draws: int, seed: int) -> Volu
     )
 
 
-@dataclass(frozen=True, eq=False)
-class ImageVolumes:
+@dataclass(frozen=True, eq=False, repr=False)
+class ImageVolumes(Brief):
     """Volume of the image of every region, in the dimension that the image has.
 
     Attributes

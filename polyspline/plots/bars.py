@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+_MOST_TICKS = 12
+"""Up to so many whole numbers, each has a tick of its own."""
+
+
 def plot_shares(
     ends: npt.ArrayLike,
     shares: npt.ArrayLike,
@@ -74,7 +78,9 @@ def plot_shares(
             edgecolor=INK,
             linewidth=0.4,
         )
-        if whole:
+        if whole and len(heights) <= _MOST_TICKS:
+            axes.set_xticks(np.round(0.5 * (limits[1:] + limits[:-1])))
+        elif whole:
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.yaxis.set_major_formatter(PercentFormatter(xmax=1.0))
         axes.set(xlim=(limits[0], limits[-1]), xlabel=label, ylabel=f"share of {of}" if of else "share")

@@ -62,9 +62,10 @@ def dimension(measured: Measured) -> Section:
     """Tell the dimensions of the images of the regions, and their bound."""
     found = intrinsic_dimension(measured.regions)
     by_count = found.histogram()
+    of = "draws" if by_count.by == "draws" else "regions"
     rows = [
         (
-            f"share of {'draws' if by_count.by == 'draws' else 'regions'}",
+            f"share of {of}",
             _percentages(by_count.dimensions, by_count.shares),
         ),
         ("mean", f"{by_count.mean:.6g}"),
@@ -84,7 +85,8 @@ def dimension(measured: Measured) -> Section:
         by_volume = found.histogram(measured.volumes.values)
         rows.insert(1, ("share of volume", _percentages(by_volume.dimensions, by_volume.shares)))
         figures["volume_shares"] = by_volume.shares.tolist()
-    bars = whole_bars("dimension of the image", "regions", np.bincount(found.dimensions))
+    ends = np.arange(len(by_count.dimensions) + 1, dtype=np.float64) - 0.5
+    bars = Bars("dimension of the image", of, ends, by_count.shares, whole=True)
     how = f"rounded: numerical rank of every slope, and the ranks of its layers, {measured.over}"
     return Section("dimension", "Intrinsic dimension", how, None, tuple(rows), figures, (bars,))
 
@@ -147,9 +149,9 @@ def disentanglement(measured: Measured) -> Section:
         for name, mean, most in zip(names, means, worst, strict=True)
     }
     figures |= {"regions_with_zero_columns": zero, "by": summary.by}
-    note = f"{zero:,} regions have a zero column, which counts as orthogonal." if zero else None
+    limits = f"{zero:,} regions have a zero column, which counts as orthogonal." if zero else None
     how = f"rounded: abs(cosines) Q between the columns of every slope, {measured.over}"
-    return Section("disentanglement", title, how, note, rows, figures)
+    return Section("disentanglement", title, how, limits, rows, figures)
 
 
 def angles(measured: Measured) -> Section:
@@ -178,7 +180,7 @@ def angles(measured: Measured) -> Section:
         "principal": {"ends_degrees": principal_ends.tolist(), "shares": principal.tolist()},
         "largest_misfit": float(found.misfit.max()),
     }
-    rows = (
+    rows: tuple[tuple[str, str], ...] = (
         ("facets", f"{len(found.turning):,}"),
         ("turning angle", f"mean {mean:.5g}°, median {quantiles[0]:.5g}°, 95 % {quantiles[1]:.5g}°"),
         ("sharpest", f"{quantiles[2]:.6g}° (180° is a complete fold)"),

@@ -92,8 +92,8 @@ def whole_bars(label: str, of: str, counts: npt.ArrayLike, first: int = 0) -> Ba
     met = np.flatnonzero(numbers)
     low, high = (int(met[0]), int(met[-1]) + 1) if len(met) else (0, 1)
     kept = numbers[low:high]
-    ends = first + np.arange(low, high + 1) - 0.5
-    return Bars(label, of, ends, kept / max(kept.sum(), 1e-300), whole=True)
+    ends = first + np.arange(low, high + 1, dtype=np.float64) - 0.5
+    return Bars(label, of, np.asarray(ends), kept / max(kept.sum(), 1e-300), whole=True)
 
 
 def value_bars(label: str, of: str, values: Floats, bins: int = 30) -> Bars:
@@ -104,4 +104,5 @@ def value_bars(label: str, of: str, values: Floats, bins: int = 30) -> Bars:
         reach = max(0.5 * abs(low), 0.5)
         return Bars(label, of, np.array([low - reach, low + reach]), np.ones(1))
     counts, ends = np.histogram(values, bins=bins, range=(low, high))
-    return Bars(label, of, ends.astype(np.float64), counts / counts.sum())
+    shares = np.asarray(counts, dtype=np.float64) / len(values)
+    return Bars(label, of, ends.astype(np.float64), shares)

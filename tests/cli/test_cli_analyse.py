@@ -271,7 +271,7 @@ def test_ctrl_c_keeps_the_sections_that_are_done(
         raise KeyboardInterrupt
 
     title, _ = STEPS["angles"]
-    monkeypatch.setitem(STEPS, "angles", (title, stopped))  # type: ignore[misc]
+    monkeypatch.setitem(STEPS, "angles", (title, stopped))
     outcome = polyspline("analyse", run_file, "--json")
     facts = strict(outcome)
     assert outcome.status == 130

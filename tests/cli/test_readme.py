@@ -57,10 +57,11 @@ def test_the_picture_is_what_the_tool_draws(polyspline: Polyspline, beside_examp
 
 
 def test_the_python_examples_run_and_give_the_figures_they_say(beside_examples: Path) -> None:
-    example, inversion = blocks("python")
+    example, *others = blocks("python")
     names: dict[str, Any] = {}
     exec(compile(example, "README.md", "exec"), names)
-    exec(compile(inversion, "README.md", "exec"), names)
+    for other in others:
+        exec(compile(other, "README.md", "exec"), names)
     assert names["inv"].status is ps.InversionStatus.OPTIMAL
     (line,) = [line for line in example.splitlines() if "n_affine_regions" in line]
     expression, _, said = line.partition("#")
