@@ -3,7 +3,8 @@
 Rooms, each importing only from those before it: `errors`, `status` and `integers`
 (leaves), `rational` (exact arithmetic by python-flint), `predicates` (exact decisions
 with a float filter), `lp` (linear programs: exact, by HiGHS, and the walk's compiled
-kernels) and `vertices` (exact V-representations), `polyhedron` (`HPolyhedron`).
+kernels) and `vertices` (exact V-representations), `polyhedron` (`HPolyhedron`), `qp` (regression
+over polyhedra and multipliers for bounds, by daqp), `milp` (mixed-integer programs, through PuLP).
 
 Importing this package loads none of SciPy or numba; names resolve when asked for.
 """

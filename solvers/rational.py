@@ -184,10 +184,6 @@ class DyadicMatrix:
         divisor = math.gcd(*row)
         return [entry // divisor for entry in row] if divisor > 1 else row
 
-    def determinant(self) -> Fraction:
-        """Return the determinant of a square matrix."""
-        return int(self.values.det()) * Fraction(2) ** (self.exponent * self.shape[0])
-
     def to_fractions(self) -> list[list[Fraction]]:
         """Return the entries as fractions."""
         unit = Fraction(2) ** self.exponent
