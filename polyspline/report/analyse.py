@@ -16,17 +16,17 @@ Step = Callable[[Measured], Section]
 
 STEPS: dict[str, tuple[str, Step]] = {
     "counts": ("Regions", pieces.counts),
-    "dimension": ("Intrinsic dimension", pieces.dimension),
     "log_determinants": ("Log-determinants", pieces.log_determinants),
     "disentanglement": ("Disentanglement", pieces.disentanglement),
     "angles": ("Angles between neighbours", pieces.angles),
     "graph": ("Adjacency graph", pieces.graph),
     "volumes": ("Volumes", mass.volumes),
+    "dimension": ("Intrinsic dimension", pieces.dimension),
     "injectivity": ("Injectivity", mass.injectivity),
     "entropy": ("Entropy", mass.entropy),
     "uniformity": ("Uniformity", mass.uniformity),
 }
-"""Title of every section and how it is made, in order."""
+"""Title of every section and how it is made, in order: what takes long comes late, for Ctrl-C."""
 
 INTERRUPTED = "not computed: Ctrl-C stopped the report before it."
 """Note of the sections that an interrupted report has not."""
