@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from importlib import import_module
 from importlib.util import find_spec
@@ -68,6 +68,8 @@ class Injectivity:
         Pairs of regions that exact arithmetic decided.
     seconds
         Wall time.
+    interrupted
+        Whether Ctrl-C stopped it.
     """
 
     verdict: InjectivityVerdict
@@ -79,6 +81,7 @@ class Injectivity:
     regions: int
     pairs_tested: int
     seconds: float
+    interrupted: bool = False
 
     def __repr__(self) -> str:
         """Show the verdict, the pair's residual and the counts."""
@@ -152,7 +155,7 @@ def injectivity(
     try:
         return search.run(partition, max_regions, solver)
     except KeyboardInterrupt:
-        return search.undecided("Ctrl-C stopped it")
+        return replace(search.undecided("Ctrl-C stopped it"), interrupted=True)
 
 
 def _check(

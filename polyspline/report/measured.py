@@ -65,9 +65,12 @@ class Measured:
         if self.no_injectivity or self.regions.partition is None:
             return None
         regions = self.regions
-        return decide_injectivity(
+        found = decide_injectivity(
             regions.net, regions.domain, regions.partition, max_seconds=self.decide_seconds
         )
+        if found.interrupted:  # Ctrl-C is meant for the whole report
+            raise KeyboardInterrupt
+        return found
 
     @property
     def injective(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import math
+import sys
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -278,6 +279,20 @@ def test_ctrl_c_keeps_the_sections_that_are_done(
     assert facts["interrupted"]
     assert facts["disentanglement"]["applies"]
     assert [facts[key]["note"] for key in ("angles", "graph", "uniformity")] == [INTERRUPTED] * 3
+
+
+def test_ctrl_c_while_injectivity_is_decided_ends_the_report(
+    polyspline: Polyspline, run_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sys.modules["polyspline.inversion.injectivity"]._Search, "run", stopped)
+    outcome = polyspline("analyse", run_file, "--json")
+    facts = strict(outcome)
+    assert outcome.status == 130
+    assert facts["volumes"]["applies"]
+    assert [facts[key]["note"] for key in ("injectivity", "entropy", "uniformity")] == [INTERRUPTED] * 3
 
 
 def refused(outcome: Outcome, *words: str) -> None:

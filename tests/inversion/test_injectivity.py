@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from fractions import Fraction
 from itertools import pairwise
 
@@ -333,3 +334,14 @@ def test_regions_that_touch_are_never_left_out() -> None:
     assert touching <= kept | edges
     assert len(touching) > len(edges)
     assert len(kept) < 0.5 * len(part) * (len(part) - 1) / 2
+
+
+def test_ctrl_c_leaves_it_undecided_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def stopped(*_: object) -> Injectivity:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sys.modules["polyspline.inversion.injectivity"]._Search, "run", stopped)
+    net = Network.from_layers([np.eye(2), np.eye(2)], [None, None], "leaky_relu:0.5")
+    found = injectivity(net, Box(-1, 1, dim=2))
+    assert found.verdict is InjectivityVerdict.UNDECIDED
+    assert found.interrupted
