@@ -6,15 +6,17 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
 
 _AFTER_SECONDS = 2.0
 
 
-@cache
+# Taken by whoever says it first, and never given back: once in the life of a process.
+_unsaid = threading.Lock()
+
+
 def _tell() -> None:
-    """Say it once in the life of a process."""
-    print("polyspline: compiling its kernels, once; this takes about half a minute", file=sys.stderr)
+    if _unsaid.acquire(blocking=False):
+        print("polyspline: compiling its kernels, once; this takes about half a minute", file=sys.stderr)
 
 
 @contextmanager
