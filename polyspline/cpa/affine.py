@@ -6,7 +6,7 @@ are rounded. The code of a point, a predicate, is in `pointwise`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +15,15 @@ from polyspline.cpa.layers import FloatArray, IntArray, Layer
 from polyspline.cpa.pointwise import code_of, code_of_exactly
 from polyspline.errors import ArgumentError, ShapeError
 
-__all__ = ["affine_map", "code_of", "code_of_exactly", "forward", "layer_pieces", "preactivations"]
+__all__ = [
+    "affine_map",
+    "code_of",
+    "code_of_exactly",
+    "forward",
+    "layer_pieces",
+    "layer_values",
+    "preactivations",
+]
 
 
 def layer_pieces(layers: Sequence[Layer], code: npt.ArrayLike) -> list[IntArray]:
@@ -165,10 +173,18 @@ def forward(layers: Sequence[Layer], z: FloatArray) -> FloatArray:
     -----
     Guarantee: rounded (an ordinary forward pass in float64).
     """
+    values = z
+    for _, values in layer_values(layers, z):
+        pass  # only the last ones are kept
+    return values
+
+
+def layer_values(layers: Sequence[Layer], z: FloatArray) -> Iterator[tuple[FloatArray, FloatArray]]:
+    """Pre-activations and values of each layer in turn at points, (B, S) -> (B, n) each; rounded."""
     u = z
     for layer in layers:
         v = u @ layer.weight.T + layer.bias
         u = np.empty_like(v)
         for unit, where in layer.groups:
             u[:, where] = unit(v[:, where])
-    return u
+        yield v, u

@@ -40,7 +40,6 @@ def certify_layers(
     output: Floats,
     nu: Floats,
     coefficients: Floats,
-    minima: Floats,
 ) -> tuple[float, float]:
     """Carry multipliers back through the layers, and add up all terms but those of z.
 
@@ -57,8 +56,6 @@ def certify_layers(
         every decided neuron; overwritten by the multipliers.
     coefficients
         (S + neurons, 2), written: the coefficient on each value, and its error.
-    minima
-        (neurons,), written: the least term of each unit, rounded down.
 
     Returns
     -------
@@ -104,7 +101,6 @@ def certify_layers(
                 for point in range(count + 2):
                     v = point_at(table, neuron, low, high, point)
                     least = smaller(least, _term(table, neuron, v, a, a_error, nu[neuron]))
-            minima[neuron] = least
             shift = nu[neuron] * table[neuron, 0]
             total += shift + least
             size += abs(shift) + abs(least)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from polyspline.cpa.affine import layer_values
 from polyspline.cpa.layers import Layer
 from polyspline.cpa.units import ScalarUnit
 from polyspline.domains import Box
@@ -145,20 +146,15 @@ class NetworkRows:
     def place(self, point: Floats, z: Floats) -> None:
         """Set the columns of the network in a point (n,) to what they are at a latent point."""
         point[self.z] = z
-        u = z
-        for layer, own in zip(self._layers, self.units, strict=True):
-            v = layer.weight @ u + layer.bias
+        for (v, _), own in zip(layer_values(self._layers, z[None]), self.units, strict=True):
             for columns in own:
-                at = v[columns.neuron]
+                at = v[0, columns.neuron]
                 if not len(columns.entered):
                     point[columns.filled] = at
                     continue
                 lengths = np.diff(columns.ends)
                 point[columns.filled] = np.clip(at - columns.ends[:-1], 0.0, lengths)
                 point[columns.entered] = at >= columns.ends[1:-1]
-            u = np.empty(layer.n_out)
-            for unit, where in layer.groups:
-                u[where] = unit(v[where])
 
 
 def _piece_at(unit: ScalarUnit, low: float, high: float) -> int:

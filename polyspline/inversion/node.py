@@ -9,6 +9,7 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
+from polyspline.cpa.affine import layer_values
 from polyspline.cpa.layers import make_layer
 from polyspline.domains import Box
 from polyspline.inversion.bounds import root_ranges, tighten
@@ -133,6 +134,8 @@ class Relaxer:
         dim = problem.domain.dim
         box = isinstance(problem.domain, Box)
         self.G, self.h = (np.zeros((0, dim)), np.zeros(0)) if box else problem.domain.rows()
+        self._near: Floats | None = None
+        self._near_values = np.zeros(0)
 
     def settle(
         self, ranges: Floats, known: float, cutoff: float, near: Floats | None, rounds: int | None = None
@@ -190,7 +193,7 @@ class Relaxer:
         """Solve the relaxation over ranges; its certificate, its point and the columns of the units."""
         value, ends, C, sides, owner, column = lay_out(*self.chain, ranges, self.G, self.h)
         F, g = np.ascontiguousarray(value[:, :-1]), self.problem.target - value[:, -1]
-        centre = None if near is None else self._variables(near, column, len(ends))
+        centre = None if near is None else self._variables(near, column)
         best: tuple[Certificate, Floats, npt.NDArray[np.int64]] | None = None
         for weight in _WEIGHTS:
             for solution in bounding_multipliers(
@@ -235,10 +238,7 @@ class Relaxer:
         nu = np.zeros(neurons)
         np.subtract.at(nu, owner[:own, 0].astype(np.int64), rows[:own] * owner[:own, 1])
         coefficients = np.empty((len(ranges), 2))
-        minima = np.empty(neurons)
-        total, size = certify_layers(
-            *self.chain, ranges, self.problem.target, output, nu, coefficients, minima
-        )
+        total, size = certify_layers(*self.chain, ranges, self.problem.target, output, nu, coefficients)
         dim = self.problem.domain.dim
         slope, error = coefficients[:dim, 0], coefficients[:dim, 1]
         if len(self.h):
@@ -258,11 +258,11 @@ class Relaxer:
         return Certificate(total, scale, coefficients, nu)
 
     def _node(self, ranges: Floats, bound: float, point: Floats, knots: Floats, scale: float) -> Node:
-        own = ranges[self.problem.domain.dim :]
+        dim = self.problem.domain.dim
+        own = ranges[dim:]
         neuron = np.flatnonzero((own[:, 0] < knots[:, 0]) & (knots[:, 0] < own[:, 1]))
         score = knots[neuron, 1] / scale if scale > 0 else knots[neuron, 1]
-        dim = self.problem.domain.dim
-        return Node(ranges, bound, point[: self.problem.domain.dim], dim + neuron, knots[neuron, 0], score)
+        return Node(ranges, bound, point[:dim], dim + neuron, knots[neuron, 0], score)
 
     def _blind(self, ranges: Floats, bound: float) -> Node:
         """Node of ranges whose relaxation the solver gave up on: the widest is branched on."""
@@ -276,17 +276,9 @@ class Relaxer:
         z = ranges[:dim, 0] / 2.0 + ranges[:dim, 1] / 2.0
         return Node(ranges, bound, z, dim + neuron, knot, own[neuron, 1] - own[neuron, 0])
 
-    def _variables(self, z: Floats, column: npt.NDArray[np.int64], count: int) -> Floats:
-        """Variables of a relaxation at a latent point."""
-        found = np.empty(count)
-        found[: len(z)] = z
-        u, first = z, 0
-        for layer in self.problem.layers:
-            v = layer.weight @ u + layer.bias
-            u = np.empty_like(v)
-            for unit, where in layer.groups:
-                u[where] = unit(v[where])
-            own = column[first : first + len(u)]
-            found[own[own >= 0]] = u[own >= 0]
-            first += len(u)
-        return found
+    def _variables(self, z: Floats, column: npt.NDArray[np.int64]) -> Floats:
+        """Variables of a relaxation at a latent point: z, and the values of the undecided units in order."""
+        if z is not self._near:  # one incumbent serves many nodes
+            values = [u[0] for _, u in layer_values(self.problem.layers, z[None])]
+            self._near, self._near_values = z, np.concatenate(values)
+        return np.concatenate([z, self._near_values[column >= 0]])

@@ -98,9 +98,7 @@ def test_the_rounding_of_a_bound_is_charged() -> None:
     # One unit, y = 1, nu = slope: the terms cancel exactly, and only the rounding is left.
     problem = make_problem(ps.Network.from_layers([[[0.1]]], [[0.3]]), [0.4], ps.Box(0, 1, dim=1))
     relaxer = Relaxer(problem)
-    coefficients, nu, minima = np.empty((2, 2)), np.zeros(1), np.empty(1)
-    total, size = certify_layers(
-        *relaxer.chain, relaxer.root, problem.target, np.ones(1), nu, coefficients, minima
-    )
+    coefficients, nu = np.empty((2, 2)), np.zeros(1)
+    total, size = certify_layers(*relaxer.chain, relaxer.root, problem.target, np.ones(1), nu, coefficients)
     assert size > abs(total)
     assert coefficients[0, 1] > 0
