@@ -6,6 +6,7 @@ are rounded. The code of a point, a predicate, is in `pointwise`.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -173,9 +174,7 @@ def forward(layers: Sequence[Layer], z: FloatArray) -> FloatArray:
     -----
     Guarantee: rounded (an ordinary forward pass in float64).
     """
-    values = z
-    for _, values in layer_values(layers, z):
-        pass  # only the last ones are kept
+    ((_, values),) = deque(layer_values(layers, z), maxlen=1)
     return values
 
 

@@ -11,18 +11,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import daqp
 import numpy as np
 import numpy.typing as npt
 from scipy.optimize import linprog
+
+from solvers.qp.daqp import minimise_quadratic
 
 __all__ = ["BoundingSolution", "bounding_multipliers"]
 
 Floats = npt.NDArray[np.float64]
 
-_SOFT = 8
-_INFINITE = 1e30
-_SOLVED = (1, 2)
 # Weights of the squared distance that make the programs strictly convex.
 _RIDGE, _LINEAR_RIDGE = 1e-9, 1e-5
 # How soft rows are that no point satisfies.
@@ -130,38 +128,24 @@ class _Scaled:
     above: Floats
     ends: Floats
 
-
-def _solve(
-    hessian: Floats,
-    linear: Floats,
-    rows: Floats,
-    sides: tuple[Floats, Floats],
-) -> tuple[Floats, Floats] | None:
-    """Point and multipliers by daqp; None if there is no point, or it gave up."""
-    lower, upper = np.maximum(sides[0], -_INFINITE), np.minimum(sides[1], _INFINITE)
-    sense = np.zeros(len(lower), dtype=np.int32)
-    point, _, flag, info = daqp.solve(hessian, linear, rows, upper, lower, sense, primal_tol=1e-9)
-    return (point, info["lam"]) if flag in _SOLVED else None
+    @property
+    def sides(self) -> tuple[Floats, Floats]:
+        """Lower and upper sides of the variables and of the rows."""
+        return np.concatenate([-self.ends, self.below]), np.concatenate([self.ends, self.above])
 
 
 def _soft(inner: _Scaled, pure: bool) -> BoundingSolution | None:
     """Multipliers of the least violation of the rows: pure, or along with the squared 2-norm."""
     n = len(inner.ends)
-    lower = np.maximum(np.concatenate([-inner.ends, inner.below]), -_INFINITE)
-    upper = np.minimum(np.concatenate([inner.ends, inner.above]), _INFINITE)
-    sense = np.zeros(len(lower), dtype=np.int32)
-    sense[n:] = _SOFT
     matrix = np.zeros_like(inner.matrix) if pure else inner.matrix
     hessian = matrix.T @ matrix
     # Violations count relative to this term: it must not be small.
     hessian[np.diag_indices(n)] += 1.0 if pure else _SOFT_RIDGE
-    point, _, flag, info = daqp.solve(
-        hessian, -(inner.rhs @ matrix), inner.rows, upper, lower, sense, primal_tol=1e-9, rho_soft=_SOFTNESS
-    )
-    if flag not in _SOLVED:
+    solved = minimise_quadratic(hessian, -(inner.rhs @ matrix), inner.rows, *inner.sides, softness=_SOFTNESS)
+    if solved.point is None or solved.multipliers is None:
         return None
-    output = np.zeros(len(inner.rhs)) if pure else matrix @ point - inner.rhs
-    return BoundingSolution(point, output, info["lam"][n:])
+    output = np.zeros(len(inner.rhs)) if pure else matrix @ solved.point - inner.rhs
+    return BoundingSolution(solved.point, output, solved.multipliers[n:])
 
 
 def _quadratic(inner: _Scaled, towards: Floats, weight: float) -> BoundingSolution | None:
@@ -171,12 +155,10 @@ def _quadratic(inner: _Scaled, towards: Floats, weight: float) -> BoundingSoluti
     hessian = inner.matrix.T @ inner.matrix
     hessian[np.diag_indices(n)] += ridge
     linear = -(inner.rhs @ inner.matrix) - ridge * towards
-    sides = np.concatenate([-inner.ends, inner.below]), np.concatenate([inner.ends, inner.above])
-    solved = _solve(hessian, linear, inner.rows, sides)
-    if solved is None:
+    solved = minimise_quadratic(hessian, linear, inner.rows, *inner.sides)
+    if solved.point is None or solved.multipliers is None:
         return None
-    point, multipliers = solved
-    return BoundingSolution(point, inner.matrix @ point - inner.rhs, multipliers[n:])
+    return BoundingSolution(solved.point, inner.matrix @ solved.point - inner.rhs, solved.multipliers[n:])
 
 
 def _epigraph(inner: _Scaled, towards: Floats, order: float, weight: float) -> BoundingSolution | None:
@@ -190,16 +172,15 @@ def _epigraph(inner: _Scaled, towards: Floats, order: float, weight: float) -> B
     full = np.zeros((m + 2 * outputs, n + count))
     full[:m, :n] = inner.rows
     full[m:] = np.block([[inner.matrix, -cover], [-inner.matrix, -cover]])
-    open_side = np.full(2 * outputs, -_INFINITE)
+    open_side = np.full(2 * outputs, -np.inf)
     lower = np.concatenate([-inner.ends, np.zeros(count), inner.below, open_side])
     upper = np.concatenate([inner.ends, most, inner.above, inner.rhs, -inner.rhs])
     linear = np.concatenate([-ridge * towards, np.ones(count)])
-    solved = _solve(ridge * np.eye(n + count), linear, full, (lower, upper))
-    if solved is None:
+    solved = minimise_quadratic(ridge * np.eye(n + count), linear, full, lower, upper)
+    if solved.point is None or solved.multipliers is None:
         return None
-    point, multipliers = solved
-    on_rows, on_output = multipliers[n + count : n + count + m], multipliers[n + count + m :]
-    return BoundingSolution(point[:n], on_output[:outputs] - on_output[outputs:], on_rows)
+    on_rows, on_output = np.split(solved.multipliers[n + count :], [m])
+    return BoundingSolution(solved.point[:n], on_output[:outputs] - on_output[outputs:], on_rows)
 
 
 def _dual_program(inner: _Scaled) -> BoundingSolution | None:

@@ -19,7 +19,7 @@ __all__ = ["QPSolution", "QPStatus", "minimise_linear", "minimise_quadratic"]
 
 Floats = npt.NDArray[np.float64]
 
-_ACTIVE, _LOWER = 1, 2
+_ACTIVE, _LOWER, _SOFT = 1, 2, 8
 _INFINITE = 1e30
 """What daqp takes for infinity."""
 
@@ -39,7 +39,8 @@ class QPStatus(Enum):
         return self.name.lower()
 
 
-_STATUSES = {1: QPStatus.OPTIMAL, -1: QPStatus.INFEASIBLE, -3: QPStatus.UNBOUNDED}
+# 2: optimal, some soft side being violated.
+_STATUSES = {1: QPStatus.OPTIMAL, 2: QPStatus.OPTIMAL, -1: QPStatus.INFEASIBLE, -3: QPStatus.UNBOUNDED}
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,6 +80,7 @@ def minimise_quadratic(
     active: npt.ArrayLike | None = None,
     limit: float = np.inf,
     tolerance: float = 1e-9,
+    softness: float | None = None,
 ) -> QPSolution:
     """Minimise ``x.H.x / 2 + f.x`` over ``lower <= [x; A x] <= upper``.
 
@@ -100,6 +102,8 @@ def minimise_quadratic(
         Stop as soon as the dual objective is above this value; not heeded where H is singular.
     tolerance
         How far a point may violate a side.
+    softness
+        Makes the rows of A soft: their violation costs, by the inverse of this, and is allowed.
 
     Returns
     -------
@@ -131,6 +135,8 @@ def minimise_quadratic(
         if shift is not None:
             # Inside daqp the objective is that of a projection, which is larger by this shift.
             settings["fval_bound"] = limit + shift
+    if softness is not None:
+        settings["rho_soft"] = softness
     return _solve(hessian, linear, A, lower, upper, active, settings)
 
 
@@ -215,6 +221,8 @@ def _solve(
     if (low > high).any():
         return QPSolution(QPStatus.INFEASIBLE, np.nan, None, None, 0)
     sense = np.zeros(len(low), dtype=np.int32)
+    if "rho_soft" in settings:
+        sense[simple:] = _SOFT
     if active is not None:
         signs = _vector(active)
         if signs.shape != low.shape:
@@ -222,8 +230,8 @@ def _solve(
                 f"a quadratic program of {len(low)} sides got an active set of {len(signs)}; expected one "
                 "sign for each side."
             )
-        sense[(signs > 0) & (high < _INFINITE)] = _ACTIVE
-        sense[(signs < 0) & (low > -_INFINITE)] = _ACTIVE | _LOWER
+        sense[(signs > 0) & (high < _INFINITE)] |= _ACTIVE
+        sense[(signs < 0) & (low > -_INFINITE)] |= _ACTIVE | _LOWER
     point, _, flag, info = daqp.solve(hessian, linear, rows, high, low, sense, **settings)
     if flag == -6 and active is not None:  # more sides than fit together: start from none
         return _solve(hessian, linear, rows, low, high, None, settings)
