@@ -135,7 +135,8 @@ class Tracker:
     def offer(self, z: npt.ArrayLike) -> bool:
         """Take a point as the incumbent if it is nearer than the one so far.
 
-        The point is moved into the domain first, and its distance comes from the network.
+        The point is moved into the domain first, and its distance comes from the network. The first
+        one is reported at once.
 
         Returns
         -------
@@ -146,9 +147,10 @@ class Tracker:
         distance = self.problem.distance(point)
         if not distance < self.distance:
             return False
+        first = self.z is None
         self.z, self.distance = point, distance
         self.lower_bound = min(self.lower_bound, distance)
-        self._note()
+        self._note(now=first)
         return True
 
     def raise_bound(self, value: float) -> None:
@@ -158,14 +160,14 @@ class Tracker:
             self.lower_bound = value
             self._note()
 
-    def tell(self) -> None:
-        """Report the progress, at most ten times a second."""
-        if self._report is not None and self.seconds - self._reported > 0.1:
+    def tell(self, *, now: bool = False) -> None:
+        """Report the progress, at most ten times a second; with `now` whenever the last report was."""
+        if self._report is not None and (now or self.seconds - self._reported > 0.1):
             self._reported = self.seconds
             self._report(
                 InversionProgress(self.distance, self.lower_bound, self.gap, self.nodes, self.seconds)
             )
 
-    def _note(self) -> None:
+    def _note(self, *, now: bool = False) -> None:
         self._history.append((self.seconds, self.distance, self.lower_bound))
-        self.tell()
+        self.tell(now=now)
