@@ -9,7 +9,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from polyspline.cpa.layers import as_float_array
+from polyspline.cpa.matrices import as_float_array
 from polyspline.domains import Domain, check_dimension
 from polyspline.errors import ArgumentError, ShapeError, StartError
 from polyspline.network import Network

@@ -43,6 +43,10 @@ class StartError(PolysplineError, ValueError):
     """The start point of a walk is not a point of the domain."""
 
 
+class TooLargeError(PolysplineError, ValueError):
+    """Something is too large for what is asked of it; the message says what works instead."""
+
+
 class ArgumentError(PolysplineError, ValueError):
     """An argument is out of its range."""
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from fractions import Fraction
+from itertools import pairwise
 from typing import TypeAlias, cast
 
 import flint
@@ -35,6 +36,7 @@ from solvers.integers import (
 
 __all__ = [
     "DyadicMatrix",
+    "DyadicSparse",
     "IntegerMatrix",
     "Number",
     "Scale",
@@ -194,6 +196,38 @@ class DyadicMatrix:
         exponent = self.exponent
         rounded = [dyadic_to_float(int(entry), exponent) for entry in self.values.entries()]
         return np.array(rounded, dtype=np.float64).reshape(self.shape)
+
+
+class DyadicSparse:
+    """A sparse matrix of floats in exact arithmetic, to multiply others from the left.
+
+    Parameters
+    ----------
+    data, indices, indptr
+        Of a matrix in compressed rows, as scipy has them.
+    """
+
+    def __init__(
+        self, data: NDArray[np.float64], indices: NDArray[np.integer], indptr: NDArray[np.integer]
+    ) -> None:
+        self._integers, self.exponent = float_to_integers(data)
+        self._columns: list[int] = indices.tolist()
+        self._starts: list[int] = indptr.tolist()
+
+    def matmul(self, other: DyadicMatrix) -> DyadicMatrix:
+        """Product with a dense matrix; each nonzero costs one integer product per column."""
+        width = other.shape[1]
+        rows = other.values.table()
+        result: list[flint.fmpz] = []
+        for start, stop in pairwise(self._starts):
+            total = [flint.fmpz(0)] * width
+            for place in range(start, stop):
+                factor = self._integers[place]
+                row = rows[self._columns[place]]
+                total = [a + factor * b for a, b in zip(total, row, strict=True)]
+            result.extend(total)
+        product = flint.fmpz_mat(len(self._starts) - 1, width, result)
+        return DyadicMatrix(product, self.exponent + other.exponent)
 
 
 def integer_matrix(rows: Sequence[Sequence[int]], columns: int) -> IntegerMatrix:

@@ -228,11 +228,16 @@ def read_point(path: Path) -> npt.NDArray[np.float64]:
 
 def describe_network(net: Network) -> dict[str, Any]:
     """Lay out what a network is made of, ready for JSON."""
+    from polyspline.cpa.matrices import nonzeros
+
     layers = [
         {
-            "inputs": layer.weight.shape[1],
-            "outputs": layer.weight.shape[0],
-            "units": sum(unit.n_pieces > 1 for unit in layer.units),
+            "inputs": layer.n_in,
+            "outputs": layer.n_out,
+            "rows": layer.n_rows,
+            "units": len(layer.unit_neurons),
+            "weights": nonzeros(layer.matrix).size,
+            "sparse": layer.is_sparse,
             "activation": layer.activation,
         }
         for layer in net.layers
@@ -241,7 +246,7 @@ def describe_network(net: Network) -> dict[str, Any]:
         "latent_dim": net.latent_dim,
         "ambient_dim": net.ambient_dim,
         "units": net.n_units,
-        "parameters": sum(layer.weight.size + layer.bias.size for layer in net.layers),
+        "parameters": sum(nonzeros(layer.matrix).size + layer.bias.size for layer in net.layers),
         "layers": layers,
         "fingerprint": net.fingerprint,
     }

@@ -12,7 +12,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from polyspline.cpa.layers import FloatArray, IntArray, Layer
+from polyspline.cpa.layers import Layer
+from polyspline.cpa.matrices import FloatArray, IntArray, through, times
 from polyspline.cpa.pointwise import code_of, code_of_exactly
 from polyspline.errors import ArgumentError, ShapeError
 
@@ -39,7 +40,7 @@ def layer_pieces(layers: Sequence[Layer], code: npt.ArrayLike) -> list[IntArray]
     Returns
     -------
     list of ndarray of int64
-        One array of length ``n_out`` for each layer; 0 for neurons without a code entry.
+        One array of length ``n_out`` for each layer; 0 for outputs without a code entry.
 
     Raises
     ------
@@ -60,7 +61,7 @@ def layer_pieces(layers: Sequence[Layer], code: npt.ArrayLike) -> list[IntArray]
         where = layer.unit_neurons
         found = np.zeros(layer.n_out, dtype=np.int64)
         found[where] = entries[start : start + len(where)]
-        counts = np.array([unit.n_pieces for unit in layer.units])
+        counts = layer.n_pieces
         if (found < 0).any() or (found >= counts).any():
             neuron = int(np.flatnonzero((found < 0) | (found >= counts))[0])
             raise ArgumentError(
@@ -80,19 +81,20 @@ def _chain(
     offset = np.zeros(layers[0].n_in)
     before = []
     for layer, pieces in zip(layers, layer_pieces(layers, code), strict=True):
-        slope = layer.weight @ slope
-        offset = layer.weight @ offset + layer.bias
+        slope = times(layer.matrix, slope)
+        offset = times(layer.matrix, offset) + layer.bias
         before.append((slope, offset))
         slopes, offsets = layer.unit_tables
-        neurons = np.arange(layer.n_out)
-        chosen = slopes[neurons, pieces]
-        slope = chosen[:, None] * slope
-        offset = chosen * offset + offsets[neurons, pieces]
+        outputs = np.arange(layer.n_out)
+        rows = layer.chosen_rows(pieces)
+        chosen = slopes[outputs, pieces]
+        slope = chosen[:, None] * slope[rows]
+        offset = chosen * offset[rows] + offsets[outputs, pieces]
     return before, slope, offset
 
 
 def preactivations(layers: Sequence[Layer], code: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
-    """Pre-activations of all units as affine functions ``alpha @ z + beta`` on the region of a code.
+    """Pre-activations of all layers as affine functions ``alpha @ z + beta`` on the region of a code.
 
     Parameters
     ----------
@@ -102,9 +104,9 @@ def preactivations(layers: Sequence[Layer], code: npt.ArrayLike) -> tuple[FloatA
 
     Returns
     -------
-    alpha : ndarray of float64, shape (N, S)
-    beta : ndarray of float64, shape (N,)
-        In the order of the code.
+    alpha : ndarray of float64, shape (P, S)
+    beta : ndarray of float64, shape (P,)
+        One for each row of each layer's affine map, layers first to last.
 
     Raises
     ------
@@ -120,11 +122,7 @@ def preactivations(layers: Sequence[Layer], code: npt.ArrayLike) -> tuple[FloatA
     Max-affine spline insights, eq. (3)-(4), cut off before each activation.
     """
     before, _, _ = _chain(layers, code)
-    rows = [
-        (slope[layer.unit_neurons], offset[layer.unit_neurons])
-        for layer, (slope, offset) in zip(layers, before, strict=True)
-    ]
-    return np.concatenate([slope for slope, _ in rows]), np.concatenate([offset for _, offset in rows])
+    return np.concatenate([slope for slope, _ in before]), np.concatenate([offset for _, offset in before])
 
 
 def affine_map(layers: Sequence[Layer], code: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
@@ -179,11 +177,13 @@ def forward(layers: Sequence[Layer], z: FloatArray) -> FloatArray:
 
 
 def layer_values(layers: Sequence[Layer], z: FloatArray) -> Iterator[tuple[FloatArray, FloatArray]]:
-    """Pre-activations and values of each layer in turn at points, (B, S) -> (B, n) each; rounded."""
+    """Pre-activations and values of each layer in turn at points, (B, S) -> (B, rows), (B, out); rounded."""
     u = z
     for layer in layers:
-        v = u @ layer.weight.T + layer.bias
-        u = np.empty_like(v)
-        for unit, where in layer.groups:
-            u[:, where] = unit(v[:, where])
+        v = through(u, layer.matrix) + layer.bias
+        u = np.empty((len(v), layer.n_out))
+        for unit, where, rows in layer.scalar_kinds:
+            u[:, where] = unit(v[:, rows])
+        for group, where, rows in layer.group_kinds:
+            u[:, where] = group(v[:, rows])
         yield v, u

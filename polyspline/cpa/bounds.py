@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polyspline.cpa.layers import Layer
+from polyspline.cpa.matrices import nonzeros, times
 
 Floats = NDArray[np.float64]
 
@@ -36,9 +37,9 @@ class LayerBound:
     Attributes
     ----------
     magnitude
-        (out,) bound on the absolute value, computed or true.
+        (rows,) bound on the absolute value, computed or true.
     error
-        (out,) bound on computed minus true, of the affine function and not of its evaluation.
+        (rows,) bound on computed minus true, of the affine function and not of its evaluation.
     grain
         All coefficients are integer multiples of ``2**-grain``; None where that is of no use.
     central
@@ -91,11 +92,11 @@ def layer_bounds(layers: tuple[Layer, ...], radius: Floats) -> tuple[LayerBound,
     central = True
     bounds = []
     for depth, layer in enumerate(layers):
-        weight = np.abs(layer.weight)
-        total = weight @ size + np.abs(layer.bias)
+        weight = layer.sizes
+        total = times(weight, size) + np.abs(layer.bias)
         terms = 0 if depth == 0 else layer.n_in + 1
         rounding = terms * ROUNDOFF * SAFETY * total
-        spread = (weight @ error + rounding) * SAFETY
+        spread = (times(weight, error) + rounding) * SAFETY
         grain = _layer_grain(layer, grain, float(np.max(total)) + float(np.max(spread)))
         if grain is not None:
             spread = np.zeros_like(spread)
@@ -105,8 +106,8 @@ def layer_bounds(layers: tuple[Layer, ...], radius: Floats) -> tuple[LayerBound,
         slopes, offsets = layer.unit_tables
         steepest = np.max(np.abs(slopes), axis=1)
         shift = np.max(np.abs(offsets), axis=1)
-        size = (steepest * magnitude + shift) * SAFETY
-        error = (steepest * spread + 2.0 * ROUNDOFF * size) * SAFETY
+        size = (steepest * layer.largest_of_rows(magnitude) + shift) * SAFETY
+        error = (steepest * layer.largest_of_rows(spread) + 2.0 * ROUNDOFF * size) * SAFETY
         central = central and not np.any(offsets)
         if grain is not None:
             grain = grain + grain_of(slopes)
@@ -122,5 +123,5 @@ def _layer_grain(layer: Layer, grain: int | None, largest: float) -> int | None:
     """Grain of a layer's pre-activations, None if a sum may be rounded."""
     if grain is None:
         return None
-    grain = max(grain + grain_of(layer.weight), grain_of(layer.bias))
+    grain = max(grain + grain_of(nonzeros(layer.matrix)), grain_of(layer.bias))
     return grain if math.log2(max(largest, 1.0)) + grain <= _EXACT_BITS else None

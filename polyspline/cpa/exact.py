@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from polyspline.cpa.layers import Layer
+from polyspline.cpa.units import MaxGroup
 from solvers.integers import as_fraction
-from solvers.rational import DyadicMatrix
+from solvers.rational import DyadicMatrix, DyadicSparse
 
 Integers = NDArray[np.int64]
 Row = tuple[int, ...]
@@ -37,8 +38,9 @@ class ExactNetwork:
         self.unit_start: list[int] = starts.tolist()
 
     @cached_property
-    def _weights(self) -> list[DyadicMatrix]:
-        return [DyadicMatrix.from_array(layer.weight) for layer in self.layers]
+    def weights(self) -> list[DyadicMatrix | DyadicSparse]:
+        """Weights of each layer, sparse where they are."""
+        return [_exact_matrix(layer) for layer in self.layers]
 
     @cached_property
     def _biases(self) -> list[DyadicMatrix]:
@@ -56,9 +58,10 @@ class ExactNetwork:
         slopes, offsets = layer.unit_tables
         full = np.zeros(layer.n_out, np.int64)
         full[layer.unit_neurons] = pieces
-        rows = np.arange(layer.n_out)
-        scaled = values.scale_rows(slopes[rows, full])
-        shift = offsets[rows, full]
+        outputs = np.arange(layer.n_out)
+        chosen = values.take_rows(layer.chosen_rows(full)) if layer.has_groups else values
+        scaled = chosen.scale_rows(slopes[outputs, full])
+        shift = offsets[outputs, full]
         return scaled.add(self._constants(shift)) if np.any(shift) else scaled
 
     def forward(
@@ -71,13 +74,13 @@ class ExactNetwork:
         code
             (N,) pieces.
         decide
-            Called with the layer, its pre-activations (out, S + 1) and its pieces in `code`;
+            Called with the layer, its pre-activations (rows, S + 1) and its pieces in `code`;
             returns the pieces to go on with. None keeps the code.
 
         Returns
         -------
         list of DyadicMatrix
-            (out, S + 1) for each layer up to the last with units.
+            (rows, S + 1) for each layer up to the last with units.
         """
         last = max((i for i, layer in enumerate(self.layers) if len(layer.unit_neurons)), default=-1)
         result: list[DyadicMatrix] = []
@@ -87,7 +90,7 @@ class ExactNetwork:
                 layer = self.layers[depth]
                 values = DyadicMatrix.from_array(np.hstack([layer.weight, layer.bias[:, None]]))
             else:
-                values = self._weights[depth].matmul(inputs).add(self._biases[depth])
+                values = self.weights[depth].matmul(inputs).add(self._biases[depth])
             result.append(values)
             pieces = code[self.unit_start[depth] : self.unit_start[depth + 1]]
             if decide is not None:
@@ -96,21 +99,66 @@ class ExactNetwork:
                 inputs = self._outputs(depth, values, pieces)
         return result
 
-    def knot_rows(self, depth: int, values: DyadicMatrix, neuron: int, knots: list[int]) -> list[Row]:
-        """Rows ``v - knot`` of a neuron, for some of its knots, as coprime integers."""
-        head = values.row(neuron)
-        exponent = values.exponent
-        rows: list[Row] = []
-        for knot in knots:
-            position = self.layers[depth].units[neuron].knots[knot]
-            if position == 0.0:
-                rows.append(primitive(head))
-                continue
-            shift = as_fraction(position) / as_fraction(2) ** exponent
-            scaled = [entry * shift.denominator for entry in head]
-            scaled[-1] -= shift.numerator
-            rows.append(primitive(scaled))
-        return rows
+    def knots_beside(
+        self, depth: int, values: DyadicMatrix, neuron: int, piece: int
+    ) -> Iterator[tuple[int, int, Row]]:
+        """Knots where a unit's piece meets another one.
+
+        Parameters
+        ----------
+        depth, neuron
+            The unit: its layer, and the output there.
+        values
+            (rows, S + 1) pre-activations of the layer, affine in z.
+        piece
+            The unit's piece.
+
+        Yields
+        ------
+        knot : int
+            Number of the knot within the unit.
+        other : int
+            The piece beyond it.
+        row : Row
+            Coprime integers of a function that is ``>= 0`` on this side of the knot, zero on it.
+        """
+        unit = self.layers[depth].units[neuron]
+        first = int(self.layers[depth].row_start[neuron])
+        if isinstance(unit, MaxGroup):
+            mine = values.row(first + piece)
+            for other in range(unit.n_pieces):
+                if other != piece:
+                    theirs = values.row(first + other)
+                    apart = [a - b for a, b in zip(mine, theirs, strict=True)]
+                    yield unit.knot_of(piece, other), other, primitive(apart)
+            return
+        head = values.row(first)
+        for knot, other in ((piece - 1, piece - 1), (piece, piece + 1)):
+            if 0 <= knot < unit.n_knots:
+                row = self._above(head, values.exponent, unit.knots[knot])
+                yield knot, other, row if knot < piece else tuple(-entry for entry in row)
+
+    @staticmethod
+    def _above(head: list[int], exponent: int, position: float) -> Row:
+        """Return the function ``v - position`` of a pre-activation, as coprime integers."""
+        if position == 0.0:
+            return primitive(head)
+        shift = as_fraction(position) / as_fraction(2) ** exponent
+        scaled = [entry * shift.denominator for entry in head]
+        scaled[-1] -= shift.numerator
+        return primitive(scaled)
+
+    def members(self, depth: int, values: DyadicMatrix, neuron: int) -> list[list[int]]:
+        """Pre-activations of a max group as integer functions on one scale."""
+        layer = self.layers[depth]
+        return [values.row(row) for row in range(layer.row_start[neuron], layer.row_start[neuron + 1])]
+
+
+def _exact_matrix(layer: Layer) -> DyadicMatrix | DyadicSparse:
+    """Weights of a layer in exact arithmetic, sparse as they are."""
+    if isinstance(layer.matrix, np.ndarray):
+        return DyadicMatrix.from_array(layer.matrix)
+    return DyadicSparse(layer.matrix.data, layer.matrix.indices, layer.matrix.indptr)
 
 
 def primitive(row: list[int] | Row) -> Row:

@@ -1,4 +1,4 @@
-"""Layers: an affine map followed by one scalar unit for each neuron."""
+"""Layers: an affine map followed by units, each of one row of it or of several."""
 
 from __future__ import annotations
 
@@ -10,68 +10,40 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from polyspline.cpa.units import ScalarUnit, parse_activation, shared, spell_activation
-from polyspline.errors import ArgumentError, NonFiniteError, PolysplineError, ShapeError
+from polyspline.cpa.activations import parse_activation, shared, spell_activation
+from polyspline.cpa.matrices import (
+    BoolArray,
+    FloatArray,
+    IntArray,
+    Matrix,
+    MatrixLike,
+    absolute,
+    as_float_array,
+    as_matrix,
+    pattern,
+    written_out,
+)
+from polyspline.cpa.units import MaxGroup, ScalarUnit, Unit
+from polyspline.errors import ArgumentError, PolysplineError, ShapeError
 
-FloatArray: TypeAlias = npt.NDArray[np.float64]
-IntArray: TypeAlias = npt.NDArray[np.int64]
-ActivationLike: TypeAlias = str | ScalarUnit | Sequence[ScalarUnit]
-
-
-def as_float_array(values: npt.ArrayLike, what: str, ndim: int) -> FloatArray:
-    """Read-only float64 copy of an array of real numbers.
-
-    Parameters
-    ----------
-    values : array_like
-        Real numbers; float32 and narrower are upcast exactly.
-    what : str
-        What it is, as it reads at the start of a message.
-    ndim : int
-        Number of dimensions that is needed.
-
-    Returns
-    -------
-    ndarray of float64
-        C-contiguous, read-only, without negative zeros.
-
-    Raises
-    ------
-    ShapeError
-        If it is ragged, not numeric (complex numbers, objects), or of another number of dimensions.
-    NonFiniteError
-        If it holds NaN or an infinity.
-    """
-    try:
-        raw = np.asarray(values)
-    except (ValueError, TypeError) as ragged:
-        raise ShapeError(f"{what}: expected an array of real numbers, got uneven rows.") from ragged
-    if raw.dtype.kind not in "iuf":
-        raise ShapeError(f"{what}: expected an array of real numbers, got dtype {raw.dtype}.")
-    if raw.ndim != ndim:
-        raise ShapeError(f"{what}: expected {ndim} dimension(s), got shape {raw.shape}.")
-    with np.errstate(over="ignore"):  # a long double may overflow to infinity, which is refused below
-        array = np.array(raw, dtype=np.float64, order="C")
-    if not np.isfinite(array).all():
-        place = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
-        raise NonFiniteError(f"{what}: expected finite numbers, got {array[place]} at index {place}.")
-    array += 0.0  # no negative zeros: equal networks are equal byte for byte
-    array.setflags(write=False)
-    return array
+ActivationLike: TypeAlias = str | Unit | Sequence[Unit]
 
 
 @dataclass(frozen=True, eq=False)
 class Layer:
     """One layer of a network: ``u -> units(weight @ u + bias)``.
 
+    Each unit takes the next `n_rows` rows of the affine map, one for a scalar unit and the members
+    of a max group, and gives one output.
+
     Parameters
     ----------
-    weight : ndarray of float64, shape (out, in)
+    matrix : ndarray or scipy.sparse.csr_array of float64, shape (rows, in)
+        Finite; a sparse one is canonical (sorted, no duplicates, no stored zeros).
+    bias : ndarray of float64, shape (rows,)
         Finite.
-    bias : ndarray of float64, shape (out,)
-        Finite.
-    units : tuple of ScalarUnit, length out
-        One for each neuron; equal units are one shared object.
+    units : tuple of ScalarUnit or MaxGroup, length out
+        One for each output; equal units are one shared object.
     activation : str
         The spelling of the units in a network file.
 
@@ -80,61 +52,155 @@ class Layer:
     make_layer : makes one with all checks.
     """
 
-    weight: FloatArray
+    matrix: Matrix
     bias: FloatArray
-    units: tuple[ScalarUnit, ...]
+    units: tuple[Unit, ...]
     activation: str
+
+    # ---- shapes
 
     @property
     def n_in(self) -> int:
         """Number of inputs."""
-        return int(self.weight.shape[1])
+        return int(self.matrix.shape[1])
+
+    @property
+    def n_rows(self) -> int:
+        """Number of pre-activations."""
+        return int(self.matrix.shape[0])
 
     @property
     def n_out(self) -> int:
-        """Number of neurons."""
-        return int(self.weight.shape[0])
+        """Number of outputs."""
+        return len(self.units)
+
+    # ---- the affine map
+
+    @property
+    def is_sparse(self) -> bool:
+        """Whether the matrix is stored sparsely."""
+        return not isinstance(self.matrix, np.ndarray)
+
+    @cached_property
+    def weight(self) -> FloatArray:
+        """The matrix written out, (rows, in), read-only.
+
+        Raises
+        ------
+        TooLargeError
+            If it is sparse and has more than `polyspline.cpa.matrices.DENSE_LIMIT` entries.
+        """
+        return written_out(self.matrix)
+
+    @cached_property
+    def sizes(self) -> Matrix:
+        """Absolute values of the matrix, dense or sparse as it is."""
+        return absolute(self.matrix)
+
+    @cached_property
+    def pattern(self) -> Matrix:
+        """One where the matrix has an entry, else zero; dense or sparse as it is."""
+        return pattern(self.matrix)
+
+    # ---- the units
+
+    @cached_property
+    def row_start(self) -> IntArray:
+        """First row of each output, and the number of rows at the end, (out + 1,)."""
+        starts = np.cumsum([0, *(unit.n_rows for unit in self.units)], dtype=np.int64)
+        starts.setflags(write=False)
+        return starts
+
+    @property
+    def has_groups(self) -> bool:
+        """Whether there is a max group: then rows and outputs are not the same."""
+        return self.n_rows != self.n_out
+
+    @cached_property
+    def is_group(self) -> BoolArray:
+        """Whether each output is of a max group, (out,)."""
+        found = np.array([unit.n_rows > 1 for unit in self.units], dtype=np.bool_)
+        found.setflags(write=False)
+        return found
 
     @cached_property
     def unit_neurons(self) -> IntArray:
-        """Neurons that have an entry in the activation code (two pieces or more), ascending."""
+        """Outputs that have an entry in the activation code (two pieces or more), ascending."""
         found = np.array([i for i, unit in enumerate(self.units) if unit.is_unit], dtype=np.int64)
         found.setflags(write=False)
         return found
 
     @cached_property
-    def groups(self) -> tuple[tuple[ScalarUnit, IntArray], ...]:
-        """Each distinct unit with the neurons that have it."""
-        neurons: dict[ScalarUnit, list[int]] = {}
+    def n_pieces(self) -> IntArray:
+        """Number of pieces of every output's unit, (out,)."""
+        found = np.array([unit.n_pieces for unit in self.units], dtype=np.int64)
+        found.setflags(write=False)
+        return found
+
+    @cached_property
+    def kinds(self) -> tuple[tuple[Unit, IntArray], ...]:
+        """Each distinct unit with the outputs that have it."""
+        outputs: dict[Unit, list[int]] = {}
         for i, unit in enumerate(self.units):
-            neurons.setdefault(unit, []).append(i)
-        return tuple((unit, np.array(where, dtype=np.int64)) for unit, where in neurons.items())
+            outputs.setdefault(unit, []).append(i)
+        return tuple((unit, np.array(where, dtype=np.int64)) for unit, where in outputs.items())
+
+    @cached_property
+    def scalar_kinds(self) -> tuple[tuple[ScalarUnit, IntArray, IntArray], ...]:
+        """Each distinct scalar unit with its outputs and their rows, both (n,)."""
+        return tuple(
+            (unit, where, self.row_start[where]) for unit, where in self.kinds if isinstance(unit, ScalarUnit)
+        )
+
+    @cached_property
+    def group_kinds(self) -> tuple[tuple[MaxGroup, IntArray, IntArray], ...]:
+        """Each size of max group with its outputs (n,) and their rows (n, members)."""
+        return tuple(
+            (unit, where, self.row_start[where][:, None] + np.arange(unit.n_rows))
+            for unit, where in self.kinds
+            if isinstance(unit, MaxGroup)
+        )
 
     @cached_property
     def unit_tables(self) -> tuple[FloatArray, FloatArray]:
-        """Slopes and offsets of all neurons, each (out, pieces), padded with zeros on the right."""
-        width = max((unit.n_pieces for unit in self.units), default=1)
+        """Slopes and offsets of all outputs, each (out, pieces), padded with zeros on the right.
+
+        They apply to the row that the piece chooses, see `chosen_rows`: in a max group each piece
+        is its member itself, slope one and offset zero.
+        """
+        width = int(np.max(self.n_pieces, initial=1))
         slopes = np.zeros((self.n_out, width))
         offsets = np.zeros((self.n_out, width))
-        for unit, where in self.groups:
-            slopes[where, : unit.n_pieces] = unit.slopes
-            offsets[where, : unit.n_pieces] = unit.offsets
+        for unit, where in self.kinds:
+            if isinstance(unit, MaxGroup):
+                slopes[where, : unit.n_pieces] = 1.0
+            else:
+                slopes[where, : unit.n_pieces] = unit.slopes
+                offsets[where, : unit.n_pieces] = unit.offsets
         return slopes, offsets
+
+    def largest_of_rows(self, values: FloatArray) -> FloatArray:
+        """Largest value among the rows of each output, (rows,) -> (out,)."""
+        return np.maximum.reduceat(values, self.row_start[:-1])
+
+    def chosen_rows(self, pieces: IntArray) -> IntArray:
+        """Row that passes through each output's unit on the given pieces, (..., out) -> (..., out)."""
+        return self.row_start[:-1] + np.where(self.is_group, pieces, 0)
 
 
 def make_layer(
-    weight: npt.ArrayLike, bias: npt.ArrayLike | None, activation: ActivationLike, *, name: str = "layer"
+    weight: MatrixLike, bias: npt.ArrayLike | None, activation: ActivationLike, *, name: str = "layer"
 ) -> Layer:
     """Check the parts of a layer and put them together.
 
     Parameters
     ----------
-    weight : array_like, shape (out, in)
-        Real numbers.
-    bias : array_like, shape (out,), or None
+    weight : array_like or scipy.sparse array or matrix, shape (rows, in)
+        Real numbers. Sparse stays sparse.
+    bias : array_like, shape (rows,), or None
         Real numbers; None is zeros.
-    activation : str, ScalarUnit, or sequence of ScalarUnit
-        A spelling (see `parse_activation`), one unit for all neurons, or one for each.
+    activation : str, ScalarUnit, MaxGroup, or sequence of them
+        A spelling (see `parse_activation`), one unit for all rows, or one for each output.
     name : str
         Name of the layer in messages, e.g. ``"layer 0"``.
 
@@ -152,32 +218,38 @@ def make_layer(
     UnknownActivationError
         If the activation is not in the table.
     """
-    w = as_float_array(weight, f"weight of {name}", 2)
+    what = f"weight of {name}"
+    w = as_matrix(weight, what)
+    rows = int(w.shape[0])
     if 0 in w.shape:
-        raise ShapeError(f"weight of {name}: expected at least one row and one column, got shape {w.shape}.")
-    b = as_float_array(np.zeros(len(w)) if bias is None else bias, f"bias of {name}", 1)
-    if len(b) != len(w):
+        raise ShapeError(f"{what}: expected at least one row and one column, got shape {w.shape}.")
+    b = as_float_array(np.zeros(rows) if bias is None else bias, f"bias of {name}", 1)
+    if len(b) != rows:
         raise ShapeError(
-            f"{name}: weight has shape {w.shape}, so its bias must have length {len(w)}, got {len(b)}."
+            f"{name}: weight has shape {w.shape}, so its bias must have length {rows}, got {len(b)}."
         )
-    units = _units_of(activation, len(w), name)
-    spelling = spell_activation(units)
-    return Layer(w, b, units, spelling)
+    units = _units_of(activation, rows, name)
+    return Layer(w, b, units, spell_activation(units))
 
 
-def _units_of(activation: ActivationLike, width: int, name: str) -> tuple[ScalarUnit, ...]:
+def _units_of(activation: ActivationLike, rows: int, name: str) -> tuple[Unit, ...]:
     if isinstance(activation, str):
         try:
-            return parse_activation(activation, width)
+            return parse_activation(activation, rows)
         except PolysplineError as wrong:
             raise type(wrong)(f"{name}: {wrong}") from wrong
-    if isinstance(activation, ScalarUnit):
-        return (activation,) * width
+    if isinstance(activation, ScalarUnit | MaxGroup):
+        if rows % activation.n_rows:
+            raise ShapeError(
+                f"{name}: {rows} rows do not fall into groups of {activation.n_rows}; expected a multiple."
+            )
+        return (activation,) * (rows // activation.n_rows)
     units = tuple(activation)
-    if not all(isinstance(unit, ScalarUnit) for unit in units):
+    if not all(isinstance(unit, ScalarUnit | MaxGroup) for unit in units):
         raise ArgumentError(
-            f"{name}: an activation is a spelling, a ScalarUnit, or one ScalarUnit for each neuron."
+            f"{name}: an activation is a spelling, a ScalarUnit, a MaxGroup, or one of them for each output."
         )
-    if len(units) != width:
-        raise ShapeError(f"{name}: got {len(units)} units for {width} neurons.")
+    taken = sum(unit.n_rows for unit in units)
+    if taken != rows:
+        raise ShapeError(f"{name}: got {len(units)} units of {taken} rows for {rows} rows.")
     return shared(units)

@@ -1,24 +1,71 @@
-"""The activation code of a point, decided exactly.
+"""Which pieces hold a point: its activation code, and membership in closed regions, decided exactly.
 
 Float64 with a running error bound decides almost every unit; points where it
-cannot are evaluated again in exact dyadic arithmetic on Python integers.
+cannot are evaluated again in exact dyadic arithmetic.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from polyspline.cpa.layers import FloatArray, IntArray, Layer
+from polyspline.cpa.layers import Layer
+from polyspline.cpa.matrices import BoolArray, FloatArray, IntArray, through
 from polyspline.cpa.units import ScalarUnit
-from solvers.integers import float_to_integers
+
+if TYPE_CHECKING:
+    from solvers.rational import DyadicMatrix
 
 _ROUNDOFF = 2.0**-53
 _TINY = 2.0**-1074
 # Covers the rounding of the error bounds themselves (layers have far fewer than 2**30 inputs).
 _INFLATE = 1.0 + 2.0**-20
+
+
+@dataclass(frozen=True, eq=False)
+class ClosedPieces:
+    """Pieces of every unit whose closure holds the unit's pre-activations, for some points.
+
+    Attributes
+    ----------
+    low, high
+        Lowest and highest such piece, (B, N) each, in code order; of a scalar unit they differ,
+        by one, exactly where its pre-activation is on a knot.
+    largest
+        Which members of the max groups are the maximum, (B, M), one group's members after another's.
+    member_start
+        Where each unit's members start among the M; -1 for scalar units, (N,).
+    """
+
+    low: IntArray
+    high: IntArray
+    largest: BoolArray
+    member_start: IntArray
+
+    @property
+    def on_knot(self) -> BoolArray:
+        """Whether each point is on a knot of some unit, (B,)."""
+        return np.asarray((self.low != self.high).any(axis=1))
+
+    def hold(self, code: npt.NDArray[np.integer]) -> BoolArray:
+        """Whether every piece of a code (N,) or of one code for each point (B, N) holds its point, (B,)."""
+        held = ((self.low <= code) & (code <= self.high)).all(axis=1)
+        groups = np.flatnonzero(self.member_start >= 0)
+        if len(groups):
+            # A code out of range was refused above; the member looked up for it does not matter.
+            members = self.member_start[groups] + np.clip(code, self.low, self.high)[:, groups]
+            held &= np.take_along_axis(self.largest, members, axis=1).all(axis=1)
+        return np.asarray(held)
+
+    def choices(self, point: int, unit: int) -> list[int]:
+        """Pieces of one unit that hold one point, ascending."""
+        pieces = range(int(self.low[point, unit]), int(self.high[point, unit]) + 1)
+        first = int(self.member_start[unit])
+        return [piece for piece in pieces if first < 0 or self.largest[point, first + piece]]
 
 
 def code_of(layers: Sequence[Layer], z: FloatArray) -> IntArray:
@@ -38,72 +85,44 @@ def code_of(layers: Sequence[Layer], z: FloatArray) -> IntArray:
     -----
     Guarantee: exact, for the network whose weights are the float64 numbers as given.
 
+    Algorithm: as `closed_pieces`, of which it is the lowest.
+    """
+    return closed_pieces(layers, z).low
+
+
+def closed_pieces(layers: Sequence[Layer], z: FloatArray) -> ClosedPieces:
+    """Pieces of every unit whose closure holds the unit's pre-activations at z.
+
+    The closed region of a code holds z if and only if z is in the domain and every entry of the
+    code is such a piece: as units are continuous, a forward pass with the pieces of the code
+    forced passes through the same values as an unforced one for as long as the forced pieces
+    hold these values.
+
+    Parameters
+    ----------
+    layers : sequence of Layer
+    z : ndarray of float64, shape (B, S)
+        Finite.
+
+    Returns
+    -------
+    ClosedPieces
+
+    Notes
+    -----
+    Guarantee: exact, for the network whose weights are the float64 numbers as given.
+
     Algorithm: a forward pass in float64 carries, for every neuron, a bound of its error; a
     point with a unit whose distance from a knot does not exceed its bound is evaluated again,
     exactly. The cost is some three forward passes, and milliseconds for each undecided point.
     """
     with np.errstate(all="ignore"):  # overflow shows as a bound that decides nothing
-        codes, decided = _filtered(layers, z)
-    for point in np.flatnonzero(~decided):
-        codes[point] = code_of_exactly(layers, z[point])
-    return codes
-
-
-def _filtered(layers: Sequence[Layer], z: FloatArray) -> tuple[IntArray, npt.NDArray[np.bool_]]:
-    """Codes from float64, and for each point whether all of its entries are proven."""
-    value = z
-    error = np.zeros_like(z)
-    decided = np.ones(len(z), dtype=np.bool_)
-    codes: list[IntArray] = []
-    for layer in layers:
-        size = np.abs(layer.weight).T
-        # A product with a zero factor is exact, and so is a sum of zeros and the bias alone:
-        # this keeps dead units, which are common, out of the exact path.
-        terms = ((value != 0) | (error != 0)).astype(np.float64) @ (layer.weight.T != 0).astype(np.float64)
-        unit_error = (layer.n_in + 4) * _ROUNDOFF
-        bound = (error + unit_error * np.abs(value)) @ size + unit_error * np.abs(layer.bias)
-        bound = np.where(terms > 0, _INFLATE * bound + (4 * layer.n_in + 8) * _TINY, 0.0)
-        before = value @ layer.weight.T + layer.bias
-        value = np.empty_like(before)
-        error = np.empty_like(before)
-        pieces = np.zeros(before.shape, dtype=np.int64)
-        for unit, where in layer.groups:
-            v, e = before[:, where], bound[:, where]
-            p, sure = _side(unit, v, e)
-            decided &= sure.all(axis=1)
-            pieces[:, where] = p
-            slope, offset = np.asarray(unit.slopes)[p], np.asarray(unit.offsets)[p]
-            value[:, where] = slope * v + offset
-            # Where the piece is not proven the steepest slope bounds the change of the function.
-            steep = np.where(sure, np.abs(slope), max(abs(s) for s in unit.slopes))
-            rounding = 4 * _ROUNDOFF * (np.abs(slope * v) + np.abs(offset)) + 8 * _TINY
-            exact = sure & ((slope == 0) | ((e == 0) & (np.abs(slope) == 1) & (offset == 0)))
-            error[:, where] = np.where(exact, 0.0, _INFLATE * (steep * e + rounding))
-        codes.append(pieces[:, layer.unit_neurons])
-    return np.concatenate(codes, axis=1), decided
-
-
-def _side(unit: ScalarUnit, values: FloatArray, bounds: FloatArray) -> tuple[IntArray, npt.NDArray[np.bool_]]:
-    """Pieces of values known up to bounds, and whether they are proven."""
-    sure = np.isfinite(values) & np.isfinite(bounds)
-    for knot in unit.knots:
-        sure &= (np.abs(values - knot) > _INFLATE * bounds) | (bounds == 0)
-    return unit.pieces(values), sure
-
-
-def _dyadic(values: npt.ArrayLike) -> tuple[npt.NDArray[np.object_], int]:
-    """Floats as an array of Python integers times one power of two."""
-    integers, exponent = float_to_integers(values)
-    array = np.empty(len(integers), dtype=object)
-    array[:] = integers
-    return array.reshape(np.shape(values)), exponent
-
-
-def _add(
-    a: npt.NDArray[np.object_], ea: int, b: npt.NDArray[np.object_], eb: int
-) -> tuple[npt.NDArray[np.object_], int]:
-    lowest = min(ea, eb)
-    return np.asarray((a << (ea - lowest)) + (b << (eb - lowest)), dtype=object), lowest
+        found, decided = _filtered(layers, z)
+    undecided = np.flatnonzero(~decided)
+    if len(undecided):
+        for point in undecided:
+            found.low[point], found.high[point], found.largest[point] = _exactly(layers, z[point])
+    return found
 
 
 def code_of_exactly(layers: Sequence[Layer], z: FloatArray) -> IntArray:
@@ -123,19 +142,164 @@ def code_of_exactly(layers: Sequence[Layer], z: FloatArray) -> IntArray:
     -----
     Guarantee: exact. The integers grow by some 53 bits a layer and the cost with them.
     """
-    value, exponent = _dyadic(z)
-    codes: list[IntArray] = []
+    return _exactly(layers, z)[0]
+
+
+# ---- float64
+
+
+def _filtered(layers: Sequence[Layer], z: FloatArray) -> tuple[ClosedPieces, BoolArray]:
+    """Pieces from float64, and for each point whether all of them are proven."""
+    value, error = z, np.zeros_like(z)
+    decided = np.ones(len(z), dtype=np.bool_)
+    lows, highs, members = [], [], []
     for layer in layers:
-        weight, weight_exponent = _dyadic(layer.weight)
-        value, exponent = _add(weight @ value, weight_exponent + exponent, *_dyadic(layer.bias))
-        pieces = np.zeros(layer.n_out, dtype=np.int64)
-        for unit, where in layer.groups:
-            for knot in unit.knots:
-                above, _ = _add(value[where], exponent, *_dyadic(np.full(len(where), -knot)))
-                pieces[where] += (above > 0).astype(np.int64)
-        codes.append(pieces[layer.unit_neurons])
+        before, bound = _affine_step(layer, value, error)
+        value, error = np.empty((len(z), layer.n_out)), np.empty((len(z), layer.n_out))
+        low = np.zeros((len(z), layer.n_out), dtype=np.int64)
+        high = np.zeros((len(z), layer.n_out), dtype=np.int64)
+        largest = np.zeros((len(z), layer.n_rows), dtype=np.bool_)
+        for unit, where, rows in layer.scalar_kinds:
+            v, e = before[:, rows], bound[:, rows]
+            low[:, where], high[:, where], sure = _sides(unit, v, e)
+            decided &= sure.all(axis=1)
+            value[:, where], error[:, where] = _through_unit(unit, v, e, low[:, where], sure)
+        for group, where, rows in layer.group_kinds:
+            v, e = before[:, rows], bound[:, rows]
+            tied, sure = _largest_members(v, e)
+            decided &= sure.all(axis=1)
+            low[:, where] = np.argmax(tied, axis=2)
+            high[:, where] = group.n_pieces - 1 - np.argmax(tied[:, :, ::-1], axis=2)
+            largest[:, rows] = tied
+            value[:, where] = group(v)
+            # Maxima of two lists differ by no more than the lists do.
+            mine = np.take_along_axis(e, low[:, where][..., None], 2)[..., 0]
+            error[:, where] = np.where(sure, mine, e.max(axis=2))
+        lows.append(low[:, layer.unit_neurons])
+        highs.append(high[:, layer.unit_neurons])
+        members.append(largest[:, _member_rows(layer)])
+    found = ClosedPieces(
+        np.concatenate(lows, axis=1),
+        np.concatenate(highs, axis=1),
+        np.concatenate(members, axis=1),
+        _member_start(layers),
+    )
+    return found, decided
+
+
+def _affine_step(layer: Layer, value: FloatArray, error: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Pre-activations of a layer and bounds of their error.
+
+    A product with a zero factor is exact, and so is a sum of zeros and the bias
+    alone: this keeps dead units, which are common, out of the exact path.
+    """
+    live = ((value != 0) | (error != 0)).astype(np.float64)
+    terms = through(live, layer.pattern)
+    unit_error = (layer.n_in + 4) * _ROUNDOFF
+    bound = through(error + unit_error * np.abs(value), layer.sizes) + unit_error * np.abs(layer.bias)
+    bound = np.where(terms > 0, _INFLATE * bound + (4 * layer.n_in + 8) * _TINY, 0.0)
+    return through(value, layer.matrix) + layer.bias, bound
+
+
+def _sides(unit: ScalarUnit, v: FloatArray, e: FloatArray) -> tuple[IntArray, IntArray, BoolArray]:
+    """Lowest and highest piece of values known up to bounds, and whether they are proven."""
+    sure = np.isfinite(v) & np.isfinite(e)
+    below = np.zeros(v.shape, dtype=np.int64)
+    upto = np.zeros(v.shape, dtype=np.int64)
+    for knot in unit.knots:
+        sure &= (np.abs(v - knot) > _INFLATE * e) | (e == 0)
+        below += v > knot
+        upto += v >= knot
+    return below, upto, sure
+
+
+def _through_unit(
+    unit: ScalarUnit, v: FloatArray, e: FloatArray, pieces: IntArray, sure: BoolArray
+) -> tuple[FloatArray, FloatArray]:
+    """Values of a scalar unit and bounds of their error."""
+    slope, offset = np.asarray(unit.slopes)[pieces], np.asarray(unit.offsets)[pieces]
+    # Where the piece is not proven the steepest slope bounds the change of the function.
+    steep = np.where(sure, np.abs(slope), max(abs(s) for s in unit.slopes))
+    rounding = 4 * _ROUNDOFF * (np.abs(slope * v) + np.abs(offset)) + 8 * _TINY
+    exact = sure & ((slope == 0) | ((e == 0) & (np.abs(slope) == 1) & (offset == 0)))
+    return slope * v + offset, np.where(exact, 0.0, _INFLATE * (steep * e + rounding))
+
+
+def _largest_members(values: FloatArray, bounds: FloatArray) -> tuple[BoolArray, BoolArray]:
+    """Which members (B, n, members) are the maximum of each group, and whether that is proven, (B, n)."""
+    highest = np.argmax(values, axis=2)[..., None]
+    top, slack = np.take_along_axis(values, highest, 2), np.take_along_axis(bounds, highest, 2)
+    apart = top - values > _INFLATE * (slack + bounds + _ROUNDOFF * (np.abs(top) + np.abs(values)))
+    proven = apart | ((slack == 0) & (bounds == 0))
+    np.put_along_axis(proven, highest, True, 2)
+    finite = np.isfinite(values) & np.isfinite(bounds)
+    return values == top, np.asarray((proven & finite).all(axis=2))
+
+
+def _member_rows(layer: Layer) -> IntArray:
+    """Rows of a layer that are members of max groups, ascending."""
+    return np.flatnonzero(np.repeat(layer.is_group, np.diff(layer.row_start)))
+
+
+def _member_start(layers: Sequence[Layer]) -> IntArray:
+    """Where each unit's members start among those of all groups; -1 for scalar units."""
+    starts: list[int] = []
+    count = 0
+    for layer in layers:
+        for neuron in layer.unit_neurons:
+            size = layer.units[neuron].n_rows
+            starts.append(count if size > 1 else -1)
+            count += size if size > 1 else 0
+    return np.array(starts, dtype=np.int64)
+
+
+# ---- exact
+
+
+def _exactly(layers: Sequence[Layer], z: FloatArray) -> tuple[IntArray, IntArray, BoolArray]:
+    """Lowest and highest pieces (N,) and largest members (M,) of one point, in dyadic rationals alone."""
+    # Here, so that reading a network does not load exact arithmetic.
+    from polyspline.cpa.exact import exact_network
+    from solvers.rational import DyadicMatrix
+
+    net = exact_network(tuple(layers))
+    value = DyadicMatrix.from_array(z[:, None])
+    lows, highs, members = [], [], []
+    for layer, weight in zip(net.layers, net.weights, strict=True):
+        before = weight.matmul(value).add(DyadicMatrix.from_array(layer.bias[:, None]))
+        low, high, largest = _exact_sides(layer, before)
+        lows.append(low[layer.unit_neurons])
+        highs.append(high[layer.unit_neurons])
+        members.append(largest[_member_rows(layer)])
         slopes, offsets = layer.unit_tables
-        neurons = np.arange(layer.n_out)
-        slope, slope_exponent = _dyadic(slopes[neurons, pieces])
-        value, exponent = _add(slope * value, slope_exponent + exponent, *_dyadic(offsets[neurons, pieces]))
-    return np.concatenate(codes)
+        outputs = np.arange(layer.n_out)
+        chosen = before.take_rows(layer.chosen_rows(low))
+        shift = DyadicMatrix.from_array(offsets[outputs, low][:, None])
+        value = chosen.scale_rows(slopes[outputs, low]).add(shift)
+    return np.concatenate(lows), np.concatenate(highs), np.concatenate(members)
+
+
+def _exact_sides(layer: Layer, before: DyadicMatrix) -> tuple[IntArray, IntArray, BoolArray]:
+    """Lowest and highest piece of every output, and which rows are the maximum of their group."""
+    from solvers.rational import DyadicMatrix
+
+    low = np.zeros(layer.n_out, dtype=np.int64)
+    high = np.zeros(layer.n_out, dtype=np.int64)
+    largest = np.zeros(layer.n_rows, dtype=np.bool_)
+    for unit, where, rows in layer.scalar_kinds:
+        mine = before.take_rows(rows)
+        for knot in unit.knots:
+            above = _column(mine.add(DyadicMatrix.from_array(np.full((len(rows), 1), -knot))))
+            low[where] += np.array([value > 0 for value in above], dtype=np.int64)
+            high[where] += np.array([value >= 0 for value in above], dtype=np.int64)
+    for _, where, rows in layer.group_kinds:
+        for output, first, members in zip(where, rows[:, 0], rows, strict=True):
+            values = _column(before.take_rows(members))
+            tied = np.array([value == max(values) for value in values], dtype=np.bool_)
+            largest[first : first + len(tied)] = tied
+            low[output], high[output] = np.flatnonzero(tied)[[0, -1]]
+    return low, high, largest
+
+
+def _column(matrix: DyadicMatrix) -> list[int]:
+    return [matrix.row(i)[0] for i in range(matrix.shape[0])]

@@ -26,6 +26,7 @@ class RowSpace(NamedTuple):
     spans: Integers  # (capacity,) dimension of the subspace that the row's slope lives in
     knot: Integers  # (capacity,) source of a row, -1 - i for row i of the domain
     code: Integers  # (N,)
+    seen: Integers  # (families,) whether a knot of the family has given its row
     values: Floats  # (C, widest)
     inputs: Floats  # (C, widest)
     size: Floats  # (widest,)
@@ -36,7 +37,8 @@ class RowSpace(NamedTuple):
 
 def row_space(tables: Tables) -> RowSpace:
     """Allocate room for the regions of a network."""
-    capacity = tables.domain_rows.shape[1] + len(tables.knot_unit) + 1
+    per_unit = np.where(tables.is_group, tables.n_pieces - 1, np.minimum(tables.n_pieces - 1, 2))
+    capacity = tables.domain_rows.shape[1] + int(np.sum(per_unit)) + 1
     widest = max([tables.size, *tables.n_in.tolist(), *tables.n_out.tolist()])
     n_units = len(tables.knot_start) - 1
     return RowSpace(
@@ -46,6 +48,7 @@ def row_space(tables: Tables) -> RowSpace:
         spans=np.zeros(capacity, np.int64),
         knot=np.zeros(capacity, np.int64),
         code=np.zeros(n_units, np.int64),
+        seen=np.zeros(tables.n_families, np.int64),
         values=np.zeros((tables.size, widest)),
         inputs=np.zeros((tables.size, widest)),
         size=np.zeros(widest),
@@ -53,6 +56,55 @@ def row_space(tables: Tables) -> RowSpace:
         input_size=np.zeros(widest),
         input_error=np.zeros(widest),
     )
+
+
+@compiled_part
+def _accumulate_sparse(t: Tables, layer: int, s: RowSpace) -> None:
+    """Add the products of a sparse layer to `s.values`."""
+    entry = t.weight_start[layer]
+    base = t.column_start[layer]
+    for j in range(t.n_in[layer]):
+        count = t.entry_start[base + j + 1] - t.entry_start[base + j]
+        place = t.entry_start[base + j]
+        for c in range(t.size):
+            u = s.inputs[c, j]
+            if u != 0.0:
+                out = s.values[c]
+                for e in range(count):
+                    out[t.entry_row[place + e]] += u * t.weights[entry + e]
+        entry += count
+
+
+@compiled_part
+def _spread_sparse(t: Tables, layer: int, s: RowSpace) -> None:
+    """Add the sizes and errors of a sparse layer's inputs to those of its rows."""
+    entry = t.weight_start[layer]
+    base = t.column_start[layer]
+    for j in range(t.n_in[layer]):
+        count = t.entry_start[base + j + 1] - t.entry_start[base + j]
+        place = t.entry_start[base + j]
+        if s.input_size[j] != 0.0 or s.input_error[j] != 0.0:
+            for e in range(count):
+                row = t.entry_row[place + e]
+                steep = abs(t.weights[entry + e])
+                s.size[row] += s.input_size[j] * steep
+                s.error[row] += s.input_error[j] * steep
+        entry += count
+
+
+@compiled_part
+def _spread_dense(t: Tables, layer: int, s: RowSpace) -> None:
+    """Add the sizes and errors of a dense layer's inputs to those of its rows."""
+    n_out = t.n_out[layer]
+    start = t.weight_start[layer]
+    for j in range(t.n_in[layer]):
+        weights = t.weights[start + j * n_out : start + (j + 1) * n_out]
+        size = s.input_size[j]
+        error = s.input_error[j]
+        if size != 0.0 or error != 0.0:
+            for i in range(n_out):
+                s.size[i] += size * abs(weights[i])
+                s.error[i] += error * abs(weights[i])
 
 
 @compiled_part
@@ -79,6 +131,9 @@ def _affine(t: Tables, layer: int, s: RowSpace) -> None:
             out[i] = t.biases[first + i] if with_bias else 0.0
     if layer == 0:
         return
+    if t.column_start[layer] >= 0:
+        _accumulate_sparse(t, layer, s)
+        return
     for j in range(n_in):
         weights = t.weights[start + j * n_out : start + (j + 1) * n_out]
         for c in range(size):
@@ -94,20 +149,15 @@ def _errors(t: Tables, layer: int, s: RowSpace) -> None:
     """Bounds of this layer on this region: `s.size` of the values and `s.error` of their computation."""
     n_in = t.n_in[layer]
     n_out = t.n_out[layer]
-    start = t.weight_start[layer]
     first = t.neuron_start[layer]
     for i in range(n_out):
         s.error[i] = 0.0
         s.size[i] = abs(t.biases[first + i])
     if layer > 0:
-        for j in range(n_in):
-            weights = t.weights[start + j * n_out : start + (j + 1) * n_out]
-            size = s.input_size[j]
-            error = s.input_error[j]
-            if size != 0.0 or error != 0.0:
-                for i in range(n_out):
-                    s.size[i] += size * abs(weights[i])
-                    s.error[i] += error * abs(weights[i])
+        if t.column_start[layer] >= 0:
+            _spread_sparse(t, layer, s)
+        else:
+            _spread_dense(t, layer, s)
         terms = 0.0
         for j in range(n_in):
             if s.input_size[j] != 0.0:
@@ -174,26 +224,91 @@ def _is_constant(t: Tables, i: int, n_inputs: int, s: RowSpace) -> bool:
 
 
 @compiled_part
-def _write_row(
-    t: Tables, i: int, knot: int, value: float, sign: float, span: int, refined: bool, n: int, s: RowSpace
+def _keep_row(
+    t: Tables, knot: int, own: float, reach: float, span: int, refined: bool, n: int, s: RowSpace
 ) -> int:
-    """Append the row ``sign * (v_i - value) >= 0``; the new count."""
-    if t.knot_drop[knot] != 0:
-        return n
-    last = t.size - 1
-    for c in range(t.size):
-        s.rows[c, n] = sign * s.values[c, i]
-    if value != 0.0:
-        s.rows[last, n] -= sign * value
+    """Complete the row in column n, unless a twin of its knot has given it before; the new count."""
+    mark = t.family_mark[knot]
+    if mark >= 0:
+        if s.seen[mark] != 0:
+            return n
+        s.seen[mark] = 1
     if refined:
-        reach = s.size[i] + abs(value)
-        s.slack[n] = (s.error[i] + 4.0 * (t.size + 4) * _ROUNDOFF * reach) * _SAFETY
+        s.slack[n] = (own + 4.0 * (t.size + 5) * _ROUNDOFF * reach) * _SAFETY
     else:
         s.slack[n] = t.knot_slack[knot]
     s.flags[n] = t.knot_flags[knot]
     s.spans[n] = span
     s.knot[n] = knot
     return n + 1
+
+
+@compiled_part
+def _write_knot(
+    t: Tables, i: int, knot: int, sign: float, span: int, refined: bool, n: int, s: RowSpace
+) -> int:
+    """Append the row ``sign * (v_i - knot) >= 0``; the new count."""
+    if t.knot_drop[knot] != 0:
+        return n
+    value = t.knots[knot]
+    for c in range(t.size):
+        s.rows[c, n] = sign * s.values[c, i]
+    if value != 0.0:
+        s.rows[t.size - 1, n] -= sign * value
+    return _keep_row(t, knot, s.error[i], s.size[i] + abs(value), span, refined, n, s)
+
+
+@compiled_part
+def _write_scalar(
+    t: Tables, i: int, unit: int, span: int, n_inputs: int, refined: bool, n: int, s: RowSpace
+) -> tuple[int, bool]:
+    """Append the rows of a scalar unit; the new count, and whether the unit stays on a knot."""
+    piece = s.code[unit]
+    start = t.knot_start[unit]
+    constant = refined and _is_constant(t, i, n_inputs, s)
+    dead = False
+    if piece > 0 and not constant:
+        n = _write_knot(t, i, start + piece - 1, 1.0, span, refined, n, s)
+    if piece < t.n_pieces[unit] - 1:
+        if not constant:
+            n = _write_knot(t, i, start + piece, -1.0, span, refined, n, s)
+        else:
+            offset = s.values[n_inputs, i] if t.size > n_inputs else 0.0
+            dead = offset == t.knots[start + piece]
+    return n, dead
+
+
+@compiled_part
+def _write_group(
+    t: Tables, first: int, unit: int, span: int, n_inputs: int, refined: bool, n: int, s: RowSpace
+) -> tuple[int, bool]:
+    """Append the rows of a max group with members from row `first` on; as `_write_scalar`."""
+    size = t.n_pieces[unit]
+    piece = s.code[unit]
+    mine = first + piece
+    dead = False
+    for other in range(size):
+        if other == piece:
+            continue
+        low = piece if piece < other else other
+        high = other if piece < other else piece
+        knot = t.knot_start[unit] + low * (2 * size - low - 1) // 2 + high - low - 1
+        if t.knot_drop[knot] != 0:
+            continue
+        theirs = first + other
+        constant = refined
+        for c in range(t.size):
+            value = s.values[c, mine] - s.values[c, theirs]
+            s.rows[c, n] = value
+            if c < n_inputs and value != 0.0:
+                constant = False
+        if constant and s.error[mine] == 0.0 and s.error[theirs] == 0.0:
+            if t.size == n_inputs or s.rows[n_inputs, n] == 0.0:
+                dead = True
+            continue
+        own = s.error[mine] + s.error[theirs]
+        n = _keep_row(t, knot, own, s.size[mine] + s.size[theirs], span, refined, n, s)
+    return n, dead
 
 
 @compiled_part
@@ -227,6 +342,8 @@ def build_rows(t: Tables, refined: bool, s: RowSpace) -> tuple[int, bool]:
         s.flags[i] = t.domain_flags[i]
         s.spans[i] = t.domain_spans[i]
         s.knot[i] = -1 - i
+    for mark in range(t.n_families):
+        s.seen[mark] = 0
     span = n_inputs
     for layer in range(t.n_in.shape[0]):
         _affine(t, layer, s)
@@ -236,25 +353,19 @@ def build_rows(t: Tables, refined: bool, s: RowSpace) -> tuple[int, bool]:
         if refined:
             _errors(t, layer, s)
         first = t.neuron_start[layer]
-        for i in range(t.n_out[layer]):
+        i = 0
+        while i < t.n_out[layer]:
             unit = t.neuron_unit[first + i]
-            if unit < 0:
-                continue
-            piece = s.code[unit]
-            start = t.knot_start[unit]
-            constant = refined and _is_constant(t, i, n_inputs, s)
-            own = behind if t.slopes[first + i, piece] != 0.0 else span
-            if piece > 0 and not constant:
-                n = _write_row(
-                    t, i, start + piece - 1, t.knots[first + i, piece - 1], 1.0, own, refined, n, s
-                )
-            if piece < t.n_pieces[first + i] - 1:
-                value = t.knots[first + i, piece]
-                if not constant:
-                    n = _write_row(t, i, start + piece, value, -1.0, own, refined, n, s)
+            step = 1
+            if unit >= 0:
+                if t.is_group[unit]:
+                    n, tied = _write_group(t, i, unit, span, n_inputs, refined, n, s)
+                    step = t.n_pieces[unit]
                 else:
-                    offset = s.values[n_inputs, i] if t.size > n_inputs else 0.0
-                    dead = dead or offset == value
+                    own = behind if t.slopes[first + i, s.code[unit]] != 0.0 else span
+                    n, tied = _write_scalar(t, i, unit, own, n_inputs, refined, n, s)
+                dead = dead or tied
+            i += step
         span = behind
         if layer + 1 < t.n_in.shape[0]:
             _activate(t, layer, refined, s)

@@ -1,47 +1,60 @@
 """A network on a domain as plain arrays, for the compiled kernels.
 
-A *knot* of a unit is where two of its pieces meet; knots are numbered through the
-network, unit after unit, and a facet's source is a knot. On a region each unit gives at
-most two rows, one for the knot below its piece and one for the knot above.
+Knots are numbered as `polyspline.cpa.knots` has them, and a facet's source is a knot. On a region
+a scalar unit gives at most two rows, one for the knot below its piece and one for the knot above;
+a max group gives one for each other member.
 """
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from polyspline.cpa.bounds import ROUNDOFF, SAFETY, LayerBound, grain_of, layer_bounds
+from polyspline.cpa.knots import Knots, knots_of
 from polyspline.cpa.layers import Layer
-from solvers.integers import as_fraction, exact_rows_to_integers, scaled_integer_rows
+from polyspline.cpa.matrices import Matrix, written_out
+from polyspline.cpa.rowwise import rowwise
+from polyspline.cpa.twins import find_twins
 from solvers.lp.ties import CENTRAL, INTEGRAL
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
+Flags = NDArray[np.bool_]
 
 
 class Tables(NamedTuple):
     """Flat arrays of a network on a domain. `L` layers up to the last with units, `K` knots, `N` units."""
 
     n_in: Integers  # (L,)
-    n_out: Integers  # (L,)
-    weight_start: Integers  # (L,) where the layer's transposed weights start
+    n_out: Integers  # (L,) rows
+    weight_start: Integers  # (L,) where the layer's weights start
+    weights: Floats  # dense layers transposed (in, out), sparse ones by input
+    column_start: Integers  # (L,) where a sparse layer's inputs start in entry_start, -1: dense
+    entry_start: Integers  # (sparse inputs + 1,) where the entries of a sparse layer's input start
+    entry_row: Integers  # (entries,) row of each entry of the sparse layers
     neuron_start: Integers  # (L + 1,)
-    weights: Floats  # transposed weights (in, out), layer after layer
-    biases: Floats  # (neurons,)
-    neuron_unit: Integers  # (neurons,) unit of a neuron, -1 for identity neurons
-    slopes: Floats  # (neurons, P)
-    offsets: Floats  # (neurons, P)
-    knots: Floats  # (neurons, P - 1)
-    n_pieces: Integers  # (neurons,)
+    biases: Floats  # (rows,)
+    neuron_unit: Integers  # (rows,) unit of a row, -1 for identity neurons
+    slopes: Floats  # (rows, P)
+    offsets: Floats  # (rows, P)
     layer_exact: Integers  # (L,) 1: the forward product of this layer is never rounded
+    n_pieces: Integers  # (N,)
+    is_group: Flags  # (N,)
     knot_start: Integers  # (N + 1,)
     knot_unit: Integers  # (K,)
-    knot_drop: Integers  # (K,) 1: no row of its own (twin of a lower knot, constant, on the boundary)
-    twin_start: Integers  # (K + 1,) into twins
-    twins: Integers  # knots on one hyperplane with this one whatever the code, itself included
+    knot_low: Integers  # (K,) pieces that meet at the knot
+    knot_high: Integers  # (K,)
+    knots: Floats  # (K,) position
+    knot_drop: Integers  # (K,) 1: never a row (constant, or on the boundary)
+    family: Integers  # (K,) knots on one hyperplane whatever the code have one family
+    family_mark: Integers  # (K,) number of the family among those of two knots or more, else -1
+    n_families: int
+    twin_start: Integers  # (K + 1,) into twins, by family
+    twins: Integers  # the knots of each family
     knot_slack: Floats  # (K,) a priori error of the knot's row at any point of the domain
     knot_flags: Integers  # (K,) INTEGRAL and CENTRAL of solvers.lp.ties
     unit: float  # scaling that makes the INTEGRAL rows integer
@@ -65,70 +78,36 @@ def is_central(layers: tuple[Layer, ...]) -> bool:
     for layer in _unit_layers(layers):
         if np.any(layer.bias) or np.any(layer.unit_tables[1]):
             return False
-        if any(knot != 0.0 for unit, _ in layer.groups for knot in unit.knots):
+        if any(knot != 0.0 for unit, _, _ in layer.scalar_kinds for knot in unit.knots):
             return False
     return True
 
 
-def _hyperplane(row: list[int]) -> tuple[int, ...]:
-    """One name for a row and all its multiples, negative ones too."""
-    leading = next((entry for entry in row if entry), 0)
-    return tuple(-entry for entry in row) if leading < 0 else tuple(row)
-
-
-def _knot_rows(layer: Layer, neuron: int) -> list[list[int]]:
-    """Exact rows ``(w, b - knot)`` of a neuron's knots over the layer's inputs, coprime integers."""
-    bias = as_fraction(float(layer.bias[neuron]))
-    head = [as_fraction(float(w)) for w in layer.weight[neuron]]
-    integers, _ = scaled_integer_rows(
-        [[*head, bias - as_fraction(knot)] for knot in layer.units[neuron].knots]
-    )
-    return [[entry // (math.gcd(*row) or 1) for entry in row] for row in integers]
-
-
-def _twins(layers: tuple[Layer, ...], domain: Floats) -> tuple[list[list[int]], list[int]]:
-    """Group the knots of each layer by hyperplane; mark those that are never rows.
-
-    Returns the list of knots on one hyperplane for each knot, and the drop marks.
-    """
-    on_boundary = {_hyperplane(row) for row in exact_rows_to_integers(domain.T)} if domain.size else set()
-    groups: list[list[int]] = []
-    drop: list[int] = []
-    for depth, layer in enumerate(layers):
-        named: dict[tuple[int, ...], list[int]] = {}
-        for neuron in layer.unit_neurons:
-            for row in _knot_rows(layer, int(neuron)):
-                name = _hyperplane(row)
-                group = named.setdefault(name, [])
-                constant = not any(name[:-1])
-                boundary = depth == 0 and name in on_boundary
-                drop.append(int(bool(group) or constant or boundary))
-                group.append(len(groups))
-                groups.append(group)
-    return groups, drop
-
-
 def _knot_arrays(
-    layers: tuple[Layer, ...], bounds: tuple[LayerBound, ...], evaluation: float
-) -> tuple[list[float], list[int], int]:
+    layers: tuple[Layer, ...], knots: Knots, bounds: tuple[LayerBound, ...], evaluation: float
+) -> tuple[Floats, Integers, int]:
     """Slack and flags of every knot, and the finest grain among the integral ones."""
-    slack: list[float] = []
-    flags: list[int] = []
-    finest = 0
-    for depth, (layer, bound) in enumerate(zip(layers, bounds, strict=True)):
-        for neuron in layer.unit_neurons:
-            for knot in layer.units[neuron].knots:
-                reach = (float(bound.magnitude[neuron]) + abs(knot)) * SAFETY
-                slack.append((float(bound.error[neuron]) + evaluation * reach) * SAFETY)
-                flag = 0
-                grain = grain_of(np.array([knot]))
-                if bound.integral and bound.grain is not None and reach * 2.0**grain < 2.0**20:
-                    flag |= INTEGRAL
-                    finest = max(finest, bound.grain, grain)
-                if knot == 0.0 and (bound.central or (depth == 0 and layer.bias[neuron] == 0.0)):
-                    flag |= CENTRAL
-                flags.append(flag)
-    return slack, flags, finest
+    if not layers:
+        return np.empty(0), np.empty(0, np.int64), 0
+    depth = np.repeat(np.arange(len(layers)), [layer.n_rows for layer in layers])[knots.upper]
+    magnitude = np.concatenate([bound.magnitude for bound in bounds])
+    error = np.concatenate([bound.error for bound in bounds])
+    bias = np.concatenate([layer.bias for layer in layers])
+    has_lower = (knots.lower >= 0).astype(np.float64)
+    reach = (magnitude[knots.upper] + has_lower * magnitude[knots.lower] + np.abs(knots.position)) * SAFETY
+    own = error[knots.upper] + has_lower * error[knots.lower]
+    slack = (own + evaluation * reach) * SAFETY
+    grains = np.array([grain_of(np.array([place])) for place in knots.position], np.int64)
+    row_grain = np.array(
+        [-1 if bound.grain is None or not bound.integral else bound.grain for bound in bounds]
+    )
+    integral = (row_grain[depth] >= 0) & (reach * 2.0**grains < 2.0**20)
+    integral &= reach * 2.0 ** row_grain[depth] < 2.0**20
+    finest = int(np.max(np.maximum(grains, row_grain[depth])[integral], initial=0))
+    same_bias = bias[knots.upper] == has_lower * bias[knots.lower]
+    central = np.array([bound.central for bound in bounds])[depth] | ((depth == 0) & same_bias)
+    flags = np.where(integral, INTEGRAL, 0) | np.where(central & (knots.position == 0.0), CENTRAL, 0)
+    return slack, flags.astype(np.int64), finest
 
 
 def make_tables(
@@ -163,7 +142,8 @@ def make_tables(
     reach = np.append(2.0 * radius if radius is not None else np.ones(n_inputs), 1.0)
     bounds = layer_bounds(used, reach)
     evaluation = 4.0 * (size + 4) * ROUNDOFF
-    slack, flags, grain = _knot_arrays(used, bounds, evaluation)
+    knots = knots_of(used)
+    slack, flags, grain = _knot_arrays(used, knots, bounds, evaluation)
     if bounded:
         domain_rows = np.vstack([-domain_normals.T, domain_sides[None, :]])
     elif central:
@@ -177,14 +157,14 @@ def make_tables(
     )
     if integral_domain:
         grain = max(grain, domain_grain)
-    groups, drop = _twins(used, domain_rows if bounded else np.empty((size, 0)))
+    family, drop = find_twins(used, knots, domain_rows if bounded else np.empty((size, 0)))
     return Tables(
-        **_neuron_arrays(used),
+        **_layer_arrays(used),
+        **_knot_layout(used, knots),
+        **_family_arrays(family),
         layer_exact=np.array([bound.grain is not None for bound in bounds], np.int64),
-        knot_drop=np.array(drop, np.int64),
-        twin_start=np.cumsum([0, *(len(group) for group in groups)], dtype=np.int64),
-        twins=np.array([knot for group in groups for knot in group], np.int64),
-        knot_slack=np.array(slack),
+        knot_drop=drop.astype(np.int64),
+        knot_slack=slack,
         knot_flags=np.array(flags, np.int64),
         unit=2.0**grain,
         radius=reach[:size],
@@ -213,11 +193,11 @@ def make_row_tables(rows: Floats, slack: Floats, flags: Integers, radius: Floats
     size = len(rows)
     nothing = np.empty(0, np.int64)
     return Tables(
-        **_neuron_arrays(()),
+        **_layer_arrays(()),
+        **_knot_layout((), knots_of(())),
+        **_family_arrays(nothing),
         layer_exact=nothing,
         knot_drop=nothing,
-        twin_start=np.zeros(1, np.int64),
-        twins=nothing,
         knot_slack=np.empty(0),
         knot_flags=nothing,
         unit=1.0,
@@ -231,34 +211,85 @@ def make_row_tables(rows: Floats, slack: Floats, flags: Integers, radius: Floats
     )
 
 
-def _neuron_arrays(layers: tuple[Layer, ...]) -> dict[str, Any]:
-    """Lay the layers' own numbers out flat."""
-    neurons = [unit for layer in layers for unit in layer.units]
-    most = max((unit.n_pieces for unit in neurons), default=1)
-    slopes = np.zeros((len(neurons), most))
-    offsets = np.zeros((len(neurons), most))
-    knots = np.zeros((len(neurons), most - 1))
-    for i, unit in enumerate(neurons):
-        slopes[i, : unit.n_pieces] = unit.slopes
-        offsets[i, : unit.n_pieces] = unit.offsets
-        knots[i, : unit.n_pieces - 1] = unit.knots
-    pieces = np.array([unit.n_pieces for unit in neurons], np.int64)
-    is_unit = pieces > 1
-    per_unit = pieces[is_unit] - 1
-    parts = [layer.weight.T.ravel() for layer in layers]
-    lengths = [0, *(part.size for part in parts)]
+def _layer_arrays(layers: tuple[Layer, ...]) -> dict[str, Any]:
+    """Lay the layers' own numbers out flat, a neuron for each row."""
+    by_rows = rowwise(layers)
+    most = max((layer.slopes.shape[1] for layer in by_rows), default=1)
+    slopes = [np.empty((0, most)), *(_padded(layer.slopes, most) for layer in by_rows)]
+    offsets = [np.empty((0, most)), *(_padded(layer.offsets, most) for layer in by_rows)]
+    # The first layer has few inputs, and is copied rather than multiplied.
+    matrices = [layer.matrix if depth else written_out(layer.matrix) for depth, layer in enumerate(by_rows)]
     return {
-        "n_in": np.array([layer.n_in for layer in layers], np.int64),
-        "n_out": np.array([layer.n_out for layer in layers], np.int64),
-        "weight_start": np.cumsum(lengths, dtype=np.int64)[:-1],
-        "neuron_start": np.cumsum([0, *(layer.n_out for layer in layers)], dtype=np.int64),
-        "weights": np.concatenate([*parts, np.empty(0)]),
-        "biases": np.concatenate([*(layer.bias for layer in layers), np.empty(0)]),
-        "neuron_unit": np.where(is_unit, np.cumsum(is_unit) - 1, -1).astype(np.int64),
-        "slopes": slopes,
-        "offsets": offsets,
-        "knots": knots,
-        "n_pieces": pieces,
-        "knot_start": np.concatenate([[0], np.cumsum(per_unit)]).astype(np.int64),
-        "knot_unit": np.repeat(np.arange(len(per_unit)), per_unit).astype(np.int64),
+        "n_in": np.array([matrix.shape[1] for matrix in matrices], np.int64),
+        "n_out": np.array([matrix.shape[0] for matrix in matrices], np.int64),
+        "neuron_start": np.cumsum([0, *(matrix.shape[0] for matrix in matrices)], dtype=np.int64),
+        "biases": np.concatenate([*(layer.bias for layer in by_rows), np.empty(0)]),
+        "neuron_unit": np.concatenate([*(layer.unit for layer in by_rows), np.empty(0, np.int64)]),
+        "slopes": np.concatenate(slopes),
+        "offsets": np.concatenate(offsets),
+        **_weight_arrays(matrices),
+    }
+
+
+def _padded(table: Floats, width: int) -> Floats:
+    return np.pad(table, ((0, 0), (0, width - table.shape[1])))
+
+
+def _weight_arrays(matrices: Sequence[Matrix]) -> dict[str, Any]:
+    """Weights by input: dense layers in full, sparse ones with the rows of their entries."""
+    values: list[Floats] = [np.empty(0)]
+    rows: list[Integers] = [np.empty(0, np.int64)]
+    starts: list[Integers] = [np.zeros(1, np.int64)]
+    weight_start, column_start = [], []
+    filled, entries, columns = 0, 0, 0
+    for matrix in matrices:
+        weight_start.append(filled)
+        column_start.append(columns if not isinstance(matrix, np.ndarray) else -1)
+        if isinstance(matrix, np.ndarray):
+            values.append(matrix.T.ravel())
+        else:
+            by_column = matrix.tocsc()
+            values.append(by_column.data)
+            rows.append(by_column.indices.astype(np.int64))
+            starts.append(entries + by_column.indptr[1:].astype(np.int64))
+            entries += len(by_column.data)
+            columns += matrix.shape[1]
+        filled += len(values[-1])
+    return {
+        "weight_start": np.array(weight_start, np.int64),
+        "weights": np.concatenate(values),
+        "column_start": np.array(column_start, np.int64),
+        "entry_start": np.concatenate(starts),
+        "entry_row": np.concatenate(rows),
+    }
+
+
+def _knot_layout(layers: tuple[Layer, ...], knots: Knots) -> dict[str, Any]:
+    """Lay the knots out as the kernels have them."""
+    n_units = sum(len(layer.unit_neurons) for layer in layers)
+    pieces = [layer.n_pieces[layer.unit_neurons] for layer in layers]
+    groups = [layer.is_group[layer.unit_neurons] for layer in layers]
+    return {
+        "n_pieces": np.concatenate([np.empty(0, np.int64), *pieces]),
+        "is_group": np.concatenate([np.empty(0, np.bool_), *groups]),
+        "knot_start": np.searchsorted(knots.unit, np.arange(n_units + 1)).astype(np.int64),
+        "knot_unit": knots.unit.astype(np.int64),
+        "knot_low": knots.low.astype(np.int64),
+        "knot_high": knots.high.astype(np.int64),
+        "knots": knots.position,
+    }
+
+
+def _family_arrays(family: Integers) -> dict[str, Any]:
+    """List the knots of each family, and number the families of two or more."""
+    order = np.argsort(family, kind="stable")
+    counts = np.bincount(family, minlength=len(family))
+    start = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    shared = np.where(counts > 1, np.cumsum(counts > 1) - 1, -1)
+    return {
+        "family": family.astype(np.int64),
+        "family_mark": shared[family].astype(np.int64),
+        "n_families": int(np.count_nonzero(counts > 1)),
+        "twin_start": start,
+        "twins": order.astype(np.int64),
     }

@@ -1,23 +1,24 @@
-"""Scalar units: continuous piecewise-affine functions of one pre-activation.
+"""Units: continuous piecewise-affine functions of one pre-activation, and maxima of several.
 
-A unit is a table of knots, slopes and offsets, so that a new activation is a
-new row of `ACTIVATIONS` and no code elsewhere knows it by name.
+A scalar unit is a table of knots, slopes and offsets, so that a new activation is a new row of
+`polyspline.cpa.activations.ACTIVATIONS` and no code elsewhere knows it by name. A max group has
+a piece for each of its members; its knots are where two members are equal.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
-from itertools import pairwise
-from typing import NamedTuple, TypeAlias
+from itertools import combinations, pairwise
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from polyspline.errors import ArgumentError, NonFiniteError, ShapeError, UnknownActivationError
+from polyspline.errors import ArgumentError, NonFiniteError, ShapeError
 
 MAX_PIECES = 32768  # an activation code entry is at most an int16
 
@@ -109,27 +110,24 @@ class ScalarUnit:
                 )
 
     @property
+    def n_rows(self) -> int:
+        """Number of pre-activations that it takes: 1."""
+        return 1
+
+    @property
     def n_pieces(self) -> int:
         """Number of affine pieces, at least 1."""
         return len(self.slopes)
 
     @property
+    def n_knots(self) -> int:
+        """Number of places where two pieces meet."""
+        return len(self.knots)
+
+    @property
     def is_unit(self) -> bool:
         """Whether it has two pieces or more, and so an entry in the activation code."""
         return bool(self.knots)
-
-    @cached_property
-    def spelling(self) -> str:
-        """Text that `parse_activation` reads back to an equal unit (the name, if it does so)."""
-        try:
-            parsed = parse_activation(self.name, 1)
-        except (UnknownActivationError, ArgumentError, ShapeError, NonFiniteError):
-            parsed = ()
-        if parsed == (self,) and "|" not in self.name:
-            return self.name
-        return "piecewise:" + "/".join(
-            ",".join(repr(number) for number in row) for row in (self.knots, self.slopes, self.offsets)
-        )
 
     def pieces(self, values: npt.ArrayLike) -> npt.NDArray[np.int64]:
         """Piece of each value; on a knot, the lower piece.
@@ -154,175 +152,66 @@ class ScalarUnit:
         return np.asarray(np.asarray(self.slopes)[p] * v + np.asarray(self.offsets)[p])
 
 
-class Activation(NamedTuple):
-    """One row of the table of activations: how it is spelled, and how its units are made."""
+@dataclass(frozen=True)
+class MaxGroup:
+    """The maximum of several consecutive pre-activations: one window of a max pool, one maxout unit.
 
-    spelling: str
-    make: Callable[[str, Numbers], ScalarUnit]
-    n_parameters: tuple[int, ...]
-    per_neuron: bool = False
-
-
-def _relu(name: str, _: Numbers) -> ScalarUnit:
-    return ScalarUnit(name, (0.0,), (0.0, 1.0), (0.0, 0.0))
-
-
-def _leaky_relu(name: str, parameters: Numbers) -> ScalarUnit:
-    slope = parameters[0] if parameters else 0.01
-    return ScalarUnit(name, (0.0,), (slope, 1.0), (0.0, 0.0))
-
-
-def _hardtanh(name: str, parameters: Numbers) -> ScalarUnit:
-    low, high = parameters or (-1.0, 1.0)
-    if not low < high:
-        raise ArgumentError(f"activation {name!r}: hardtanh:lo,hi needs lo < hi, got {low!r} and {high!r}.")
-    return ScalarUnit(name, (low, high), (0.0, 1.0, 0.0), (low, 0.0, high))
-
-
-def _relu6(name: str, _: Numbers) -> ScalarUnit:
-    return ScalarUnit(name, (0.0, 6.0), (0.0, 1.0, 0.0), (0.0, 0.0, 6.0))
-
-
-def _absolute(name: str, _: Numbers) -> ScalarUnit:
-    return ScalarUnit(name, (0.0,), (-1.0, 1.0), (0.0, 0.0))
-
-
-def _softshrink(name: str, parameters: Numbers) -> ScalarUnit:
-    width = parameters[0] if parameters else 0.5
-    if width < 0:
-        raise ArgumentError(f"activation {name!r}: softshrink:lambda needs lambda >= 0, got {width!r}.")
-    if width == 0:
-        return _identity(name, ())
-    return ScalarUnit(name, (-width, width), (1.0, 0.0, 1.0), (width, 0.0, -width))
-
-
-def _identity(name: str, _: Numbers) -> ScalarUnit:
-    return ScalarUnit(name, (), (1.0,), (0.0,))
-
-
-ACTIVATIONS: dict[str, Activation] = {
-    "relu": Activation("relu", _relu, (0,)),
-    "leaky_relu": Activation("leaky_relu:slope", _leaky_relu, (0, 1)),
-    "prelu": Activation("prelu:slope[,slope,...]", _leaky_relu, (1,), per_neuron=True),
-    "hardtanh": Activation("hardtanh[:lo,hi]", _hardtanh, (0, 2)),
-    "relu6": Activation("relu6", _relu6, (0,)),
-    "abs": Activation("abs", _absolute, (0,)),
-    "softshrink": Activation("softshrink[:lambda]", _softshrink, (0, 1)),
-    "identity": Activation("identity", _identity, (0,)),
-}
-"""Every activation by name. A row is all that a new scalar activation needs."""
-
-PIECEWISE_SPELLING = "piecewise:knots/slopes/offsets"
-
-
-def supported_activations() -> str:
-    """Spellings of all activations, as one phrase for messages."""
-    return ", ".join([row.spelling for row in ACTIVATIONS.values()] + [PIECEWISE_SPELLING])
-
-
-def _numbers(text: str, spelling: str) -> Numbers:
-    try:
-        return tuple(float(part) for part in text.split(",")) if text.strip() else ()
-    except ValueError:
-        raise UnknownActivationError(
-            f"activation {spelling!r}: expected numbers separated by commas, got {text!r}."
-        ) from None
-
-
-def _piecewise(spelling: str, text: str) -> ScalarUnit:
-    rows = text.split("/")
-    if len(rows) != 3:
-        raise UnknownActivationError(f"activation {spelling!r}: expected {PIECEWISE_SPELLING}.")
-    knots, slopes, offsets = (_numbers(row, spelling) for row in rows)
-    return ScalarUnit(spelling, knots, slopes, offsets)
-
-
-def _parse_one(spelling: str, width: int) -> tuple[ScalarUnit, ...]:
-    name, _, text = spelling.strip().partition(":")
-    key = name.strip().lower()
-    if key == "piecewise":
-        return (_piecewise(spelling.strip(), text),) * width
-    row = ACTIVATIONS.get(key)
-    if row is None:
-        raise UnknownActivationError(
-            f"unknown activation {spelling!r}; supported are {supported_activations()}."
-        )
-    parameters = _numbers(text, spelling)
-    if row.per_neuron and len(parameters) > 1:
-        if len(parameters) != width:
-            raise ShapeError(
-                f"activation {name!r} has {len(parameters)} parameters for a layer of {width} neurons; "
-                f"expected 1 or {width}."
-            )
-        return tuple(row.make(f"{key}:{value!r}", (value,)) for value in parameters)
-    if len(parameters) not in row.n_parameters:
-        raise UnknownActivationError(
-            f"activation {spelling!r} has {len(parameters)} parameters; expected {row.spelling}."
-        )
-    canonical = key + (":" + ",".join(repr(value) for value in parameters) if parameters else "")
-    return (row.make(canonical, parameters),) * width
-
-
-def parse_activation(spelling: str, width: int) -> tuple[ScalarUnit, ...]:
-    """Units of one layer from the spelling of its activation.
+    Piece ``p`` is ``v[p]``, and is taken where it is the maximum, the lowest such index on a tie.
+    Knot ``k`` is where the two members of `pairs` ``[k]`` are equal.
 
     Parameters
     ----------
-    spelling : str
-        A row of `ACTIVATIONS`, e.g. ``"relu"``, ``"leaky_relu:0.1"``, ``"prelu:0.1,0.2"`` (one
-        slope, or one for each neuron), ``"hardtanh:-2,2"``; or
-        ``"piecewise:knots/slopes/offsets"`` with numbers separated by commas; or one such
-        spelling for each neuron, separated by ``|``.
-    width : int
-        Number of neurons of the layer.
-
-    Returns
-    -------
-    tuple of ScalarUnit
-        One for each neuron; equal units are one shared object.
+    n_rows : int
+        Number of members, at least 2.
 
     Raises
     ------
-    UnknownActivationError
-        If the name is not in the table, or its parameters are not as the table says.
-    ShapeError
-        If the number of parameters or of spellings does not fit the width.
-    ArgumentError, NonFiniteError
-        If the parameters do not make a continuous unit.
+    ArgumentError
+        If there are fewer than 2 members, or more than 32768.
     """
-    parts = spelling.split("|")
-    if len(parts) == 1:
-        return shared(_parse_one(spelling, width))
-    if len(parts) != width:
-        raise ShapeError(
-            f"activation {spelling!r} spells {len(parts)} units for a layer of {width} neurons; "
-            f"expected 1 or {width}."
-        )
-    return shared([_parse_one(part, 1)[0] for part in parts])
+
+    n_rows: int
+
+    def __post_init__(self) -> None:
+        """Check the number of members."""
+        if not 2 <= self.n_rows <= MAX_PIECES:
+            raise ArgumentError(f"a max group has 2 to {MAX_PIECES} members, got {self.n_rows}.")
+
+    @property
+    def n_pieces(self) -> int:
+        """Number of affine pieces, one for each member."""
+        return self.n_rows
+
+    @property
+    def n_knots(self) -> int:
+        """Number of pairs of members."""
+        return self.n_rows * (self.n_rows - 1) // 2
+
+    @property
+    def is_unit(self) -> bool:
+        """Whether it has an entry in the activation code: always."""
+        return True
+
+    @cached_property
+    def pairs(self) -> npt.NDArray[np.int64]:
+        """Members ``(p, q)``, ``p < q``, that are equal on each knot, (n_knots, 2), lexicographic."""
+        found = np.array(list(combinations(range(self.n_rows), 2)), dtype=np.int64)
+        found.setflags(write=False)
+        return found
+
+    def knot_of(self, p: int, q: int) -> int:
+        """Return the number of the knot between two different members."""
+        low, high = min(p, q), max(p, q)
+        return low * (2 * self.n_rows - low - 1) // 2 + high - low - 1
+
+    def pieces(self, values: npt.ArrayLike) -> npt.NDArray[np.int64]:
+        """Index of the maximum along the last axis, the lowest one on a tie, (..., n_rows) -> (...)."""
+        return np.asarray(np.argmax(np.asarray(values, dtype=np.float64), axis=-1), dtype=np.int64)
+
+    def __call__(self, values: npt.ArrayLike) -> npt.NDArray[np.float64]:
+        """Maximum along the last axis, (..., n_rows) -> (...)."""
+        return np.asarray(np.max(np.asarray(values, dtype=np.float64), axis=-1))
 
 
-def shared(units: Sequence[ScalarUnit]) -> tuple[ScalarUnit, ...]:
-    """Make equal units one object, so that they can be told apart by identity."""
-    known: dict[ScalarUnit, ScalarUnit] = {}
-    return tuple(known.setdefault(unit, unit) for unit in units)
-
-
-def spell_activation(units: Sequence[ScalarUnit]) -> str:
-    """Spelling of a layer's units that `parse_activation` reads back to equal ones.
-
-    Parameters
-    ----------
-    units : sequence of ScalarUnit
-        One for each neuron.
-
-    Returns
-    -------
-    str
-        One spelling if all units are equal, else one for each neuron.
-    """
-    spellings = [unit.spelling for unit in units]
-    if all(unit == units[0] for unit in units):
-        return spellings[0] if spellings else "identity"
-    if all(text.startswith("prelu:") for text in spellings):
-        return "prelu:" + ",".join(text.removeprefix("prelu:") for text in spellings)
-    return "|".join(spellings)
+Unit: TypeAlias = ScalarUnit | MaxGroup
+"""What turns pre-activations into one output: both kinds say `n_rows`, `n_pieces`, `n_knots`, `is_unit`."""

@@ -35,7 +35,7 @@ class Chain(NamedTuple):
 
 def make_chain(layers: Sequence[Layer]) -> Chain:
     """Lay out layers flat."""
-    count = max((len(unit.knots) for layer in layers for unit in layer.units), default=0)
+    count = max((unit.n_knots for layer in layers for unit in layer.units), default=0)
     widths = np.array([layers[0].n_in, *(layer.n_out for layer in layers)], dtype=np.int64)
     table = np.zeros((int(widths[1:].sum()), 3 * count + 3))
     first = 0
@@ -44,7 +44,7 @@ def make_chain(layers: Sequence[Layer]) -> Chain:
         rows[:, 0] = layer.bias
         knots, slopes, offsets = np.split(rows[:, 1:], [count, 2 * count + 1], axis=1)
         knots[:] = np.inf
-        for unit, where in layer.groups:
+        for unit, where, _ in layer.scalar_kinds:
             pieces = unit.n_pieces
             knots[where, : pieces - 1] = unit.knots
             slopes[where, :pieces], slopes[where, pieces:] = unit.slopes, unit.slopes[-1]

@@ -71,7 +71,7 @@ class Table:
 def _table(layer: Layer) -> Table:
     slopes, offsets = layer.unit_tables
     knots = np.full((layer.n_out, slopes.shape[1] - 1), np.inf)
-    for unit, where in layer.groups:
+    for unit, where, _ in layer.scalar_kinds:
         knots[where, : len(unit.knots)] = unit.knots
     lengths = np.linalg.norm(layer.weight, axis=1)
     return Table(layer.weight, layer.bias, lengths, knots, slopes, offsets)

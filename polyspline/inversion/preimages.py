@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from polyspline.cpa.layers import as_float_array
+from polyspline.cpa.matrices import as_float_array
 from polyspline.errors import ArgumentError, ShapeError
 from polyspline.inversion.norms import Norm
 from polyspline.inversion.region_bounds import Goal, dual_ascent

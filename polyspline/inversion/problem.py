@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from polyspline.cpa.affine import forward
-from polyspline.cpa.layers import Layer, as_float_array, make_layer
+from polyspline.cpa.layers import Layer, make_layer
+from polyspline.cpa.matrices import as_float_array
 from polyspline.domains import Domain
 from polyspline.errors import DomainError, ShapeError
 from polyspline.inversion.norms import Norm, norm_of

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from polyspline.cpa.layers import as_float_array
+from polyspline.cpa.matrices import as_float_array
 from polyspline.errors import ArgumentError, ShapeError
 from polyspline.manifold.brief import Brief
 from polyspline.manifold.covering import Cover, Preimages, refuse_partial

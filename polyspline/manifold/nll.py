@@ -208,7 +208,7 @@ def _network_maps(torch: Any, net: Network, latents: Any, parameters: Parameters
 def _pieces(layer: Any, before: npt.NDArray[np.float64]) -> tuple[Any, Any, Any]:
     """Slope, offset and value of the piece that each pre-activation (P, n) is on."""
     steps, shifts = np.ones_like(before), np.zeros_like(before)
-    for unit, where in layer.groups:
+    for unit, where, _ in layer.scalar_kinds:
         piece = np.searchsorted(np.asarray(unit.knots), before[:, where], side="left")
         steps[:, where] = np.asarray(unit.slopes)[piece]
         shifts[:, where] = np.asarray(unit.offsets)[piece]

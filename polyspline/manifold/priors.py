@@ -12,7 +12,7 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from polyspline.cpa.layers import as_float_array
+from polyspline.cpa.matrices import as_float_array
 from polyspline.domains import Domain
 from polyspline.errors import ArgumentError, DomainError, ShapeError
 from polyspline.manifold.regions import default_sampler

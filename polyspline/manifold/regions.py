@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from polyspline.cpa.layers import as_float_array
+from polyspline.cpa.matrices import as_float_array
 from polyspline.domains import Box, Domain, check_dimension
 from polyspline.errors import ArgumentError, DomainError, ShapeError
 from polyspline.manifold.sampling import MetRegions, meet_regions

@@ -9,12 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from polyspline.cpa.exact import exact_network
+from polyspline.cpa.pointwise import closed_pieces
 from polyspline.domains import Domain
 from polyspline.network import Network
 from polyspline.partition import CodePacking
 from polyspline.regions.exact import ExactDomain
 from polyspline.regions.kernel import PROVEN, Neighbours
-from polyspline.regions.pieces import piece_ranges
 from polyspline.walk.expander import Chunk, Expander
 from polyspline.walk.problem import Problem, make_problem
 from polyspline.walk.start import start_code
@@ -85,12 +85,12 @@ def meet_regions(net: Network, domain: Domain, drawn: Floats, *, neighbours: boo
 
 def _codes(net: Network, domain: Domain, points: Floats) -> Integers:
     """Codes (B, N) of closed regions that hold the points; of points on no knot, of the only one."""
-    low, high = piece_ranges(net.layers, points)
-    codes: Integers = low.copy()
+    pieces = closed_pieces(net.layers, points)
+    codes: Integers = pieces.low.copy()
     known: dict[bytes, Integers] = {}
-    for row in np.flatnonzero((low != high).any(axis=1)).tolist():
+    for row in np.flatnonzero(pieces.on_knot).tolist():
         # All points with the same closed pieces are in the same closed regions.
-        key = low[row].tobytes() + high[row].tobytes()
+        key = pieces.low[row].tobytes() + pieces.high[row].tobytes() + pieces.largest[row].tobytes()
         if key not in known:
             known[key] = start_code(
                 exact_network(net.layers), ExactDomain(*domain.rows()), points[row], domain.interior_point()

@@ -8,7 +8,7 @@ from fractions import Fraction
 import numpy as np
 import numpy.typing as npt
 
-from polyspline.cpa.layers import as_float_array
+from polyspline.cpa.matrices import as_float_array
 from polyspline.errors import ArgumentError, ShapeError
 from polyspline.inversion.image_pairs import image_ranges
 from polyspline.inversion.region_maps import mapper_of

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from polyspline.cpa.layers import FloatArray, Layer, as_float_array
+from polyspline.cpa.layers import Layer
+from polyspline.cpa.matrices import FloatArray, as_float_array
 from polyspline.errors import ArgumentError, ShapeError
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def with_dropconnect(net: Network, mask: Sequence[npt.ArrayLike | None]) -> Netw
 
     Parameters
     ----------
-    mask : sequence of array_like, each (out, in)
+    mask : sequence of array_like, each (rows, in)
         One for each layer, the last included, zeros where a weight is dropped; other numbers
         scale. None leaves a layer as it is.
 
@@ -120,14 +121,14 @@ def dropout_mask(net: Network, rate: float, rng: np.random.Generator) -> list[Fl
 def dropconnect_mask(net: Network, rate: float, rng: np.random.Generator) -> list[FloatArray]:
     """Draw a mask for `Network.with_dropconnect`: each weight is dropped with a probability.
 
-    Parameters, result and errors are those of `dropout_mask`, with an array (out, in) for each layer.
+    Parameters, result and errors are those of `dropout_mask`, with an array (rows, in) for each layer.
     """
     _check_rate(rate)
     return [(rng.random(layer.weight.shape) >= rate).astype(np.float64) for layer in net.layers]
 
 
 def _reweighted(layer: Layer, weight: FloatArray) -> Layer:
-    return replace(layer, weight=as_float_array(weight, "masked weight", 2))
+    return replace(layer, matrix=as_float_array(weight, "masked weight", 2))
 
 
 def _check_rate(rate: float) -> None:

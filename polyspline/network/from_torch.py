@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from polyspline.cpa.layers import ActivationLike, FloatArray, Layer, make_layer
+from polyspline.cpa.layers import ActivationLike, Layer, make_layer
+from polyspline.cpa.matrices import FloatArray
 from polyspline.cpa.units import ScalarUnit
 from polyspline.errors import (
     ArgumentError,

@@ -13,9 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from polyspline.cpa.affine import affine_map, forward
-from polyspline.cpa.layers import ActivationLike, FloatArray, IntArray, Layer, as_float_array, make_layer
+from polyspline.cpa.knots import Knots, knots_of
+from polyspline.cpa.layers import ActivationLike, Layer, make_layer
+from polyspline.cpa.matrices import FloatArray, IntArray, MatrixLike, as_float_array
 from polyspline.cpa.pointwise import code_of
-from polyspline.cpa.units import ScalarUnit
+from polyspline.cpa.units import MaxGroup, ScalarUnit, Unit
 from polyspline.errors import ArgumentError, ShapeError
 from polyspline.network import dropout, npz
 from polyspline.network.slices import sliced_first_layer
@@ -24,6 +26,14 @@ if TYPE_CHECKING:
     import torch
 
 CodeArray: TypeAlias = npt.NDArray[np.int8] | npt.NDArray[np.int16]
+
+
+def _unit_bytes(unit: Unit) -> bytes:
+    """Bytes of a unit's table for the fingerprint, however it is spelled."""
+    if isinstance(unit, MaxGroup):
+        return b"max" + np.array([unit.n_rows], dtype="<i8").tobytes()
+    numbers = np.array([*unit.knots, *unit.slopes, *unit.offsets], dtype="<f8")
+    return np.array([unit.n_pieces], dtype="<i8").tobytes() + numbers.tobytes()
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -72,7 +82,7 @@ class Network:
     @classmethod
     def from_layers(
         cls,
-        weights: Sequence[npt.ArrayLike],
+        weights: Sequence[MatrixLike],
         biases: Sequence[npt.ArrayLike | None],
         activation: ActivationLike | Sequence[ActivationLike] = "relu",
     ) -> Network:
@@ -80,14 +90,15 @@ class Network:
 
         Parameters
         ----------
-        weights : sequence of array_like, each (out, in)
-            First layer to last, as torch has them.
-        biases : sequence of array_like, each (out,)
+        weights : sequence of array_like or scipy.sparse matrices, each (rows, in)
+            First layer to last, as torch has them; sparse ones stay sparse.
+        biases : sequence of array_like, each (rows,)
             One for each weight; None is zeros.
         activation : str, ScalarUnit, or sequence
             One: the hidden layers have it, and the output is affine. A list: one for each layer,
             the last included; an entry is a spelling such as ``"relu"``, ``"leaky_relu:0.1"``,
-            ``"identity"``, one `ScalarUnit`, or one `ScalarUnit` for each neuron.
+            ``"identity"``, ``"max:2"`` (the maximum of every two rows), one unit (`ScalarUnit`,
+            `MaxGroup`), or one for each output.
 
         Returns
         -------
@@ -107,7 +118,7 @@ class Network:
                 f"got {len(weights)} weights and {len(biases)} biases; expected one bias per weight."
             )
         entries: list[ActivationLike]
-        if isinstance(activation, str | ScalarUnit):
+        if isinstance(activation, str | ScalarUnit | MaxGroup):
             entries = [*([activation] * (len(weights) - 1)), "identity"]
         else:
             entries = list(activation)
@@ -186,9 +197,14 @@ class Network:
     @cached_property
     def n_pieces(self) -> IntArray:
         """Number of pieces of every unit, (N,)."""
-        counts = np.array([self.layers[n].units[i].n_pieces for n, i in self.unit_index], dtype=np.int64)
+        counts = np.concatenate([layer.n_pieces[layer.unit_neurons] for layer in self.layers])
         counts.setflags(write=False)
         return counts
+
+    @cached_property
+    def knots(self) -> Knots:
+        """Where the pieces of the units meet, in the numbering of facet sources."""
+        return knots_of(self.layers)
 
     @cached_property
     def code_dtype(self) -> np.dtype[np.int8] | np.dtype[np.int16]:
@@ -314,12 +330,17 @@ class Network:
         """SHA-256 (hexadecimal) over all weights, biases and unit tables, however they are spelled."""
         digest = hashlib.sha256(b"polyspline network 1\n")
         for layer in self.layers:
-            digest.update(np.array(layer.weight.shape, dtype="<i8").tobytes())
-            digest.update(layer.weight.astype("<f8").tobytes())
+            digest.update(np.array(layer.matrix.shape, dtype="<i8").tobytes())
+            if isinstance(layer.matrix, np.ndarray):
+                digest.update(layer.matrix.astype("<f8").tobytes())
+            else:
+                digest.update(b"sparse" + layer.matrix.indptr.astype("<i8").tobytes())
+                digest.update(layer.matrix.indices.astype("<i8").tobytes())
+                digest.update(layer.matrix.data.astype("<f8").tobytes())
             digest.update(layer.bias.astype("<f8").tobytes())
+            tables = {unit: _unit_bytes(unit) for unit, _ in layer.kinds}
             for unit in layer.units:
-                digest.update(np.array([unit.n_pieces], dtype="<i8").tobytes())
-                digest.update(np.array([*unit.knots, *unit.slopes, *unit.offsets], dtype="<f8").tobytes())
+                digest.update(tables[unit])
         return digest.hexdigest()
 
     def __eq__(self, other: object) -> bool:
@@ -347,7 +368,7 @@ class Network:
         """
         arrays: dict[str, npt.NDArray[Any]] = {}
         for number, layer in enumerate(self.layers):
-            arrays[f"weight_{number}"] = layer.weight
+            arrays |= npz.matrix_arrays(number, layer.matrix)
             arrays[f"bias_{number}"] = layer.bias
         arrays["activation"] = np.array([layer.activation for layer in self.layers], dtype=np.str_)
         return arrays

@@ -14,12 +14,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from polyspline.cpa.matrices import Matrix, SparseMatrix
 from polyspline.errors import NetworkFileError, PolysplineError
 from polyspline.files import whole_file
 
 Arrays = dict[str, npt.NDArray[Any]]
 
 _NUMBERED = re.compile(r"(weight|bias)_(0|[1-9][0-9]*)")
+_SPARSE = ("data", "indices", "indptr", "shape")
 _FORMAT = "weight_0, bias_0, weight_1, bias_1, ... and activation"
 # All that zipfile, zlib and numpy's header parser raise on damaged bytes.
 _DAMAGE = (
@@ -103,7 +105,7 @@ def _numbering(arrays: Mapping[str, npt.NDArray[Any]], source: str) -> int:
     """Count the layers; the weights and the biases must be numbered without a gap."""
     numbers: dict[str, set[int]] = {"weight": set(), "bias": set()}
     for key in arrays:
-        match = _NUMBERED.fullmatch(key)
+        match = _NUMBERED.fullmatch(key.removesuffix("_data"))
         if match:
             numbers[match.group(1)].add(int(match.group(2)))
     count = max((number + 1 for found in numbers.values() for number in found), default=0)
@@ -137,7 +139,7 @@ def _activations(arrays: Mapping[str, npt.NDArray[Any]], count: int, source: str
 
 def network_parts(
     arrays: Mapping[str, npt.NDArray[Any]], source: str
-) -> tuple[list[npt.NDArray[Any]], list[npt.NDArray[Any]], list[str]]:
+) -> tuple[list[npt.NDArray[Any] | SparseMatrix], list[npt.NDArray[Any]], list[str]]:
     """Weights, biases and activations out of the arrays of a network file.
 
     Parameters
@@ -148,8 +150,10 @@ def network_parts(
 
     Returns
     -------
-    weights, biases : lists of ndarray
-        Real, of two and one dimensions.
+    weights : list of ndarray or scipy.sparse.csr_array
+        Real, of two dimensions.
+    biases : list of ndarray
+        Real, of one dimension.
     activations : list of str
 
     Raises
@@ -159,14 +163,54 @@ def network_parts(
         of dimensions, or the activations are not one string for each layer.
     """
     count = _numbering(arrays, source)
-    parts: dict[str, list[npt.NDArray[Any]]] = {"weight": [], "bias": []}
-    for number in range(count):
-        for kind, dimensions in (("weight", 2), ("bias", 1)):
-            array = arrays[f"{kind}_{number}"]
-            if array.dtype.kind not in "iuf" or array.ndim != dimensions:
-                raise NetworkFileError(
-                    f"{source}: {kind}_{number} must be an array of real numbers with {dimensions} "
-                    f"dimension(s), got shape {array.shape} of {array.dtype}."
-                )
-            parts[kind].append(array)
-    return parts["weight"], parts["bias"], _activations(arrays, count, source)
+    weights = [
+        _sparse(arrays, number, source)
+        if f"weight_{number}_data" in arrays
+        else _real(arrays, f"weight_{number}", 2, source)
+        for number in range(count)
+    ]
+    biases = [_real(arrays, f"bias_{number}", 1, source) for number in range(count)]
+    return weights, biases, _activations(arrays, count, source)
+
+
+def _real(arrays: Mapping[str, npt.NDArray[Any]], key: str, dimensions: int, source: str) -> npt.NDArray[Any]:
+    array = arrays[key]
+    if array.dtype.kind not in "iuf" or array.ndim != dimensions:
+        raise NetworkFileError(
+            f"{source}: {key} must be an array of real numbers with {dimensions} dimension(s), "
+            f"got shape {array.shape} of {array.dtype}."
+        )
+    return array
+
+
+def _sparse(arrays: Mapping[str, npt.NDArray[Any]], number: int, source: str) -> SparseMatrix:
+    """Sparse weights of a layer: compressed rows, as scipy has them."""
+    missing = [part for part in _SPARSE if f"weight_{number}_{part}" not in arrays]
+    if missing:
+        raise NetworkFileError(
+            f"{source} holds weight_{number}_data, but no weight_{number}_{missing[0]}; a sparse weight "
+            f"has {', '.join(_SPARSE)}."
+        )
+    data, indices, indptr, shape = (arrays[f"weight_{number}_{part}"] for part in _SPARSE)
+    from scipy.sparse import csr_array
+
+    try:
+        matrix: SparseMatrix = csr_array((data, indices, indptr), shape=tuple(shape.tolist()))
+        matrix.check_format(full_check=True)
+    except (ValueError, TypeError) as wrong:
+        raise NetworkFileError(
+            f"{source}: weight_{number} is not a matrix in compressed rows ({wrong}); save the network again."
+        ) from wrong
+    return matrix
+
+
+def matrix_arrays(number: int, matrix: Matrix) -> Arrays:
+    """Arrays that hold the weights of one layer in a network file."""
+    if isinstance(matrix, np.ndarray):
+        return {f"weight_{number}": matrix}
+    return {
+        f"weight_{number}_data": matrix.data,
+        f"weight_{number}_indices": matrix.indices,
+        f"weight_{number}_indptr": matrix.indptr,
+        f"weight_{number}_shape": np.array(matrix.shape, dtype=np.int64),
+    }

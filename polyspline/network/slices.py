@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from polyspline.cpa.layers import FloatArray, Layer, as_float_array
+from polyspline.cpa.layers import Layer
+from polyspline.cpa.matrices import FloatArray, as_float_array
 from polyspline.errors import ShapeError
 
 

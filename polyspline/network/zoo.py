@@ -8,7 +8,8 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from polyspline.cpa.layers import ActivationLike, as_float_array
+from polyspline.cpa.layers import ActivationLike
+from polyspline.cpa.matrices import as_float_array
 from polyspline.errors import ArgumentError, ShapeError
 from polyspline.network.network import Network
 

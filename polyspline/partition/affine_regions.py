@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polyspline.cpa.affine import layer_pieces
+from polyspline.cpa.exact import exact_network
 from polyspline.network import Network
 from polyspline.partition.affine_kernel import SAME, UNDECIDED, compare_edges
 from polyspline.partition.affine_tables import map_tables
@@ -95,7 +96,7 @@ class _ExactComparison:
 
     def __init__(self, net: Network) -> None:
         self._net = net
-        self._weights = [DyadicMatrix.from_array(layer.weight) for layer in net.layers]
+        self._weights = exact_network(net.layers).weights
         self._columns: dict[tuple[int, bytes], bool] = {}
 
     def same(
@@ -123,7 +124,7 @@ class _ExactComparison:
             if layer + 1 == len(self._net.layers):
                 self._columns[key] = False
             else:
-                column = self._weights[layer + 1].take_columns([neuron])
+                column = DyadicMatrix.from_array(self._net.layers[layer + 1].weight[:, [neuron]])
                 self._columns[key] = _is_zero(self._image(code, column, layer + 1))
         return self._columns[key]
 
@@ -136,7 +137,8 @@ class _ExactComparison:
             if number != after:
                 vector = self._weights[number].matmul(vector)
             slopes, _ = layer.unit_tables
-            vector = vector.scale_rows(slopes[np.arange(layer.n_out), pieces[number]])
+            chosen = vector.take_rows(layer.chosen_rows(pieces[number])) if layer.has_groups else vector
+            vector = chosen.scale_rows(slopes[np.arange(layer.n_out), pieces[number]])
         return vector
 
 

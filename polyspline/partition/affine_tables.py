@@ -7,6 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from polyspline.cpa.matrices import written_out
+from polyspline.cpa.rowwise import rowwise
 from polyspline.network import Network
 from polyspline.partition.packing import WORD_BITS, CodePacking
 
@@ -50,35 +52,30 @@ class MapTables(NamedTuple):
 
 def map_tables(net: Network, packing: CodePacking) -> MapTables:
     """Flatten a network for the kernel."""
-    layers = net.layers
-    sizes = [layer.weight.size for layer in layers]
-    outs = [layer.n_out for layer in layers]
+    layers = rowwise(net.layers, closed=True)
+    columns = [np.ascontiguousarray(written_out(layer.matrix).T).ravel() for layer in layers]
+    outs = [len(layer.bias) for layer in layers]
+    slopes = np.zeros((sum(outs), max(layer.slopes.shape[1] for layer in layers)))
     neuron_start = np.concatenate([[0], np.cumsum(outs)[:-1]]).astype(np.int64)
-    slopes = np.zeros((sum(outs), max(layer.unit_tables[0].shape[1] for layer in layers)))
-    unit_of = np.full(sum(outs), -1, dtype=np.int64)
-    layer_of: list[int] = []
-    neuron_of: list[int] = []
-    for number, layer in enumerate(layers):
-        table = layer.unit_tables[0]
-        first = int(neuron_start[number])
-        slopes[first : first + layer.n_out, : table.shape[1]] = table
-        for neuron in layer.unit_neurons:
-            unit_of[first + int(neuron)] = len(layer_of)
-            layer_of.append(number)
-            neuron_of.append(first + int(neuron))
+    for first, layer in zip(neuron_start, layers, strict=True):
+        slopes[first : first + len(layer.bias), : layer.slopes.shape[1]] = layer.slopes
+    unit_of = np.concatenate([layer.unit for layer in layers])
+    # The members of a max group have one and the same column of outputs: any of them stands for all.
+    _, neuron_of = np.unique(unit_of[unit_of >= 0], return_index=True)
+    neuron_of = np.flatnonzero(unit_of >= 0)[neuron_of]
     bit_unit = np.full(packing.n_words * WORD_BITS, -1, dtype=np.int64)
     for unit in range(packing.n_units):
         low = int(packing.word[unit]) * WORD_BITS + int(packing.shift[unit])
         bit_unit[low : low + int(packing.mask[unit]).bit_length()] = unit
     return MapTables(
-        columns=np.concatenate([np.ascontiguousarray(layer.weight.T).ravel() for layer in layers]),
-        column_start=np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int64),
+        columns=np.concatenate(columns),
+        column_start=np.concatenate([[0], np.cumsum([part.size for part in columns])[:-1]]).astype(np.int64),
         width=np.array([net.latent_dim, *outs], dtype=np.int64),
         neuron_start=neuron_start,
         slopes=slopes,
         unit_of=unit_of,
-        layer_of=np.array(layer_of, dtype=np.int64),
-        neuron_of=np.array(neuron_of, dtype=np.int64),
+        layer_of=(np.searchsorted(neuron_start, neuron_of, side="right") - 1).astype(np.int64),
+        neuron_of=neuron_of.astype(np.int64),
         word=np.array(packing.word),
         shift=np.array(packing.shift),
         mask=np.array(packing.mask),

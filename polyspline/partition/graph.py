@@ -45,14 +45,13 @@ def flipped_units(packing: CodePacking, packed: Words, edges: NDArray[np.int32])
 
 def outward_normal(partition: Partition, edge: int) -> NDArray[np.float64]:
     """Return the unit normal of the facet of an edge, pointing from its first region to its second, (S,)."""
-    from polyspline.cpa.affine import preactivations
+    from polyspline.cpa.knots import knot_functions
 
-    i = int(partition.edges[edge, 0])
-    unit, knot = partition.knot(int(partition.edge_sources[edge]))
-    code = partition.code(i)
-    row = preactivations(partition.net.layers, code)[0][unit]
-    normal = row / np.linalg.norm(row / np.abs(row).max()) / np.abs(row).max()
-    return np.asarray(normal if int(code[unit]) <= knot else -normal, dtype=np.float64)
+    net = partition.net
+    code = partition.code(int(partition.edges[edge, 0]))
+    source = partition.edge_sources[edge : edge + 1].astype(np.int64)
+    (row,), _ = knot_functions(net.layers, net.knots, code, source)
+    return np.asarray(-row / np.linalg.norm(row / np.abs(row).max()) / np.abs(row).max(), dtype=np.float64)
 
 
 def build_graph(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import math
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
+from polyspline.cpa.pointwise import ClosedPieces
 from polyspline.partition.packing import CodePacking, Words
 
 _MOST_CANDIDATES = 64
@@ -73,42 +75,44 @@ class CodeIndex:
             place[open_] += 1
         return found
 
-    def lowest_within(self, low: Pieces, high: Pieces) -> Indices:
-        """Lowest region whose code lies within each range of codes.
+    def lowest_within(self, pieces: ClosedPieces) -> Indices:
+        """Lowest region whose code consists of pieces that hold each point.
 
         Parameters
         ----------
-        low, high
-            Lowest and highest piece of every unit, (B, N) each.
+        pieces
+            Of B points, N units each.
 
         Returns
         -------
         ndarray of int64
             (B,); -1 where there is none.
         """
-        on_knot = (low != high).any(axis=1)
-        packed_low = self._packing.pack(low)
+        packed_low = self._packing.pack(pieces.low)
         found = self.find(packed_low)
-        rows = np.flatnonzero(on_knot)
+        rows = np.flatnonzero(pieces.on_knot)
         if len(rows):
-            both = np.hstack([packed_low[rows], self._packing.pack(high[rows])])
-            _, first, inverse = np.unique(both, axis=0, return_index=True, return_inverse=True)
-            lowest = [self._lowest(low[row], high[row]) for row in rows[first]]
+            ties = np.packbits(pieces.largest[rows], axis=1).astype(np.uint64)
+            keys = np.hstack([packed_low[rows], self._packing.pack(pieces.high[rows]), ties])
+            _, first, inverse = np.unique(keys, axis=0, return_index=True, return_inverse=True)
+            lowest = [self._lowest(pieces, int(row)) for row in rows[first]]
             found[rows] = np.array(lowest, dtype=np.int64)[inverse.reshape(-1)]
         return found
 
-    def _lowest(self, low: Pieces, high: Pieces) -> int:
-        free = np.flatnonzero(low != high)
-        if len(free) < _MOST_CANDIDATES.bit_length():
-            choices = np.array(list(itertools.product((0, 1), repeat=len(free))), dtype=np.int64)
-            candidates = np.tile(low, (len(choices), 1))
-            candidates[:, free] += choices
+    def _lowest(self, pieces: ClosedPieces, point: int) -> int:
+        low = pieces.low[point]
+        free = np.flatnonzero(low != pieces.high[point])
+        choices = [pieces.choices(point, int(unit)) for unit in free]
+        if math.prod(len(some) for some in choices) <= _MOST_CANDIDATES:
+            combined = np.array(list(itertools.product(*choices)), dtype=np.int64)
+            candidates = np.tile(low, (len(combined), 1))
+            candidates[:, free] = combined
             hits = self.find(self._packing.pack(candidates))
             hits = hits[hits >= 0]
             return int(hits.min()) if len(hits) else -1
-        return self._scan(low, high, free)
+        return self._scan(low, free, choices)
 
-    def _scan(self, low: Pieces, high: Pieces, free: Indices) -> int:
+    def _scan(self, low: Pieces, free: Indices, choices: list[list[int]]) -> int:
         """Search all regions: compare the fixed units as words, then the free ones one by one."""
         packing = self._packing
         ignored = np.zeros(packing.n_words, dtype=np.uint64)
@@ -119,7 +123,7 @@ class CodeIndex:
         for word in range(packing.n_words):
             matches &= ((self._packed[:, word] ^ target[word]) & ~ignored[word]) == 0
         candidates = np.flatnonzero(matches)
-        for unit in free:
+        for unit, some in zip(free, choices, strict=True):
             pieces = packing.piece_column(self._packed[candidates], int(unit))
-            candidates = candidates[(pieces == low[unit]) | (pieces == high[unit])]
+            candidates = candidates[np.isin(pieces, some)]
         return int(candidates[0]) if len(candidates) else -1

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, SupportsIndex
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from polyspline.cpa.layers import as_float_array
+from polyspline.cpa.matrices import as_float_array
+from polyspline.cpa.pointwise import closed_pieces
 from polyspline.domains import Domain
 from polyspline.errors import InvariantError, ShapeError
 from polyspline.network import Network
@@ -21,7 +22,6 @@ from polyspline.partition.adjacency import Adjacency
 from polyspline.partition.lookup import CodeIndex
 from polyspline.partition.packing import CodePacking
 from polyspline.partition.stop import StopReason
-from polyspline.regions.pieces import piece_ranges
 from polyspline.regions.region import Region
 
 if TYPE_CHECKING:
@@ -151,9 +151,8 @@ class Partition:
     @cached_property
     def knot_start(self) -> NDArray[np.int64]:
         """Number of the first knot of every unit among all knots, (N,); for ReLU networks the unit itself."""
-        return np.concatenate([[0], np.cumsum(self.packing.n_pieces - 1)[:-1]]).astype(np.int64)[
-            : self.packing.n_units
-        ]
+        starts = np.searchsorted(self.net.knots.unit, np.arange(self.packing.n_units))
+        return np.asarray(starts, dtype=np.int64)
 
     def knot(self, number: int) -> tuple[int, int]:
         """Return the unit and the knot of an entry of `edge_sources`."""
@@ -251,8 +250,8 @@ class Partition:
             chunk = batch[low : low + _CHUNK_POINTS]
             inside = np.flatnonzero(np.asarray(self.domain.contains(chunk)).reshape(len(chunk)))
             if len(inside):
-                ranges = piece_ranges(self.net.layers, chunk[inside])
-                found[low + inside] = self._code_index.lowest_within(*ranges)
+                pieces = closed_pieces(self.net.layers, chunk[inside])
+                found[low + inside] = self._code_index.lowest_within(pieces)
         return int(found[0]) if single else found
 
     # ---- adjacency

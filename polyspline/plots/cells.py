@@ -6,7 +6,7 @@ import networkx as nx
 import numpy as np
 import numpy.typing as npt
 
-from polyspline.cpa.affine import preactivations
+from polyspline.cpa.knots import knot_functions
 from polyspline.errors import PlotError
 from polyspline.partition import Partition
 
@@ -57,9 +57,6 @@ def inequalities(partition: Partition) -> list[tuple[Floats, Floats]]:
     and the rows of the domain. Only regions whose facets were not all crossed are asked for
     their H-representation, which takes longer.
     """
-    knots = np.concatenate(
-        [np.zeros(0), *(unit.knots for layer in partition.net.layers for unit in layer.units)]
-    )
     bounds = _unit_length(*partition.domain.rows())
     ends = np.concatenate([partition.edges[:, 0], partition.edges[:, 1]])
     order = np.argsort(ends, kind="stable")
@@ -69,7 +66,7 @@ def inequalities(partition: Partition) -> list[tuple[Floats, Floats]]:
     for index in range(len(partition)):
         if index < partition.expanded:
             crossed = sources[starts[index] : starts[index + 1]]
-            facets = _knot_rows(partition, index, crossed, knots)
+            facets = _knot_rows(partition, index, crossed)
             systems.append((np.vstack([facets[0], bounds[0]]), np.concatenate([facets[1], bounds[1]])))
         else:
             system = partition[index].hrep
@@ -77,17 +74,11 @@ def inequalities(partition: Partition) -> list[tuple[Floats, Floats]]:
     return systems
 
 
-def _knot_rows(
-    partition: Partition, index: int, sources: npt.NDArray[np.int32], knots: Floats
-) -> tuple[Floats, Floats]:
+def _knot_rows(partition: Partition, index: int, sources: npt.NDArray[np.int32]) -> tuple[Floats, Floats]:
     """Rows of one region for unit knots that its facets lie on, as `Partition.knot` numbers them."""
-    code = partition.code(index)
-    slopes, offsets = preactivations(partition.net.layers, code)
-    pairs = np.array([partition.knot(int(source)) for source in sources], dtype=np.int64).reshape(-1, 2)
-    units, places = pairs[:, 0], pairs[:, 1]
-    # Below its knot a unit's pre-activation is at most the knot, above it at least.
-    signs = np.where(code[units] <= places, 1.0, -1.0)
-    return _unit_length(signs[:, None] * slopes[units], signs * (knots[sources] - offsets[units]))
+    net = partition.net
+    alpha, beta = knot_functions(net.layers, net.knots, partition.code(index), sources.astype(np.int64))
+    return _unit_length(-alpha, beta)
 
 
 def _unit_length(normals: Floats, offsets: Floats) -> tuple[Floats, Floats]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from polyspline.cpa.layers import as_float_array
+from polyspline.cpa.matrices import as_float_array
 from polyspline.errors import PlotError, ShapeError
 from polyspline.files import check_writable
 from polyspline.inversion.problem import MeasureLike

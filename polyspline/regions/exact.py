@@ -93,17 +93,13 @@ def unit_rows(net: ExactNetwork, code: Integers) -> tuple[dict[Row, list[int]], 
     for depth, values in enumerate(net.forward(code)):
         layer = net.layers[depth]
         for neuron in layer.unit_neurons:
-            piece = int(code[index])
-            n_knots = layer.units[neuron].n_pieces - 1
-            beside = [k for k in (piece - 1, piece) if 0 <= k < n_knots]
-            for k, row in zip(beside, net.knot_rows(depth, values, int(neuron), beside), strict=True):
+            for k, _, row in net.knots_beside(depth, values, int(neuron), int(code[index])):
                 if any(row[:-1]):
-                    inward = row if k < piece else tuple(-entry for entry in row)
-                    found.setdefault(inward, []).append(knot + k)
+                    found.setdefault(row, []).append(knot + k)
                 elif row[-1] == 0:
                     dead = True
             index += 1
-            knot += n_knots
+            knot += layer.units[neuron].n_knots
     return found, dead
 
 
@@ -329,22 +325,33 @@ def flip(net: ExactNetwork, code: Integers, facet: Row) -> Integers:
         start = net.unit_start[depth]
         for index, neuron in enumerate(layer.unit_neurons):
             piece = int(pieces[index])
-            n_knots = layer.units[neuron].n_pieces - 1
-            beside = [k for k in (piece - 1, piece) if 0 <= k < n_knots]
-            for k, row in zip(beside, net.knot_rows(depth, values, int(neuron), beside), strict=True):
-                side = _side_beyond(row, facet)
-                if side is not None:
-                    beyond[start + index] = k + 1 if side > 0 else k
+            if layer.is_group[neuron]:
+                members = net.members(depth, values, int(neuron))
+                beyond[start + index] = _largest_beyond(members, piece, facet)
+                continue
+            for _, other, row in net.knots_beside(depth, values, int(neuron), piece):
+                slope = _multiple(row, facet)
+                if slope is not None and slope >= 0:
+                    beyond[start + index] = other if slope > 0 else min(piece, other)
         return beyond[start : start + len(pieces)]
 
     net.forward(code, decide)
     return beyond
 
 
-def _side_beyond(row: Row, facet: Row) -> int | None:
-    """Sign beyond the facet of a function that vanishes on all of it; None if it does not vanish there."""
-    if not any(row):
-        return 0
-    if row == facet:
-        return -1
-    return 1 if all(a == -b for a, b in zip(row, facet, strict=True)) else None
+def _multiple(row: Sequence[int], facet: Row) -> Fraction | None:
+    """How many times the facet's row a function is; None if it does not vanish on all of the facet."""
+    leading = next(i for i, entry in enumerate(facet) if entry)
+    share = Fraction(row[leading], facet[leading])
+    return share if all(a == share * b for a, b in zip(row, facet, strict=True)) else None
+
+
+def _largest_beyond(members: list[list[int]], piece: int, facet: Row) -> int:
+    """Index of the maximum beyond a facet on which `piece` is one; the lowest on a tie there."""
+    best, least = piece, Fraction(0)
+    for index, member in enumerate(members):
+        lead = _multiple([a - b for a, b in zip(member, members[piece], strict=True)], facet)
+        # The facet's row is negative beyond: the least multiple is the largest function.
+        if lead is not None and (lead, index) < (least, best):
+            best, least = index, lead
+    return best

@@ -32,7 +32,8 @@ class Source:
     index
         The unit, or the row of the domain.
     knot
-        The unit's knot, counted from 0 upwards; 0 for rows of the domain.
+        The unit's knot, counted from 0 upwards (of a max group: the pair of members, see
+        `polyspline.cpa.MaxGroup.pairs`); 0 for rows of the domain.
     """
 
     kind: str
@@ -115,10 +116,10 @@ def region_facets(
     region = decide_exactly(exact, ExactDomain(normals, sides), pieces, radius, [witness])
     if isinstance(witness, tuple):
         _check_inside([facet.row for facet in region.facets], witness)
+    units = net.knots.unit
     knot_sources = [
-        Source("unit", unit, knot)
-        for unit, count in enumerate(np.asarray(net.n_pieces).tolist())
-        for knot in range(count - 1)
+        Source("unit", int(unit), int(number - first))
+        for number, (unit, first) in enumerate(zip(units, np.searchsorted(units, units), strict=True))
     ]
     facets = []
     for facet in region.facets:

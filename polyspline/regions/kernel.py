@@ -129,15 +129,20 @@ def put_piece(packed: Words, layout: Layout, unit: int, piece: int) -> None:
 @compiled_part
 def cross(t: Tables, layout: Layout, knot: int, code: Integers, packed: Words) -> bool:
     """Flip every unit with a knot on the hyperplane of `knot`; False if one is not next to its knot."""
-    for index in range(t.twin_start[knot], t.twin_start[knot + 1]):
+    family = t.family[knot]
+    crossed = np.int64(-1)
+    for index in range(t.twin_start[family], t.twin_start[family + 1]):
         twin = t.twins[index]
         unit = t.knot_unit[twin]
-        low = twin - t.knot_start[unit]
-        if code[unit] == low:
-            put_piece(packed, layout, unit, low + 1)
-        elif code[unit] == low + 1:
-            put_piece(packed, layout, unit, low)
-        else:
+        low = t.knot_low[twin]
+        high = t.knot_high[twin]
+        if code[unit] == low or code[unit] == high:
+            # Three members of a group that are equal here: which one is next is not told by the code.
+            if unit == crossed:
+                return False
+            put_piece(packed, layout, unit, high if code[unit] == low else low)
+            crossed = unit
+        elif not t.is_group[unit]:
             return False
     return True
 

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from polyspline.cpa.layers import as_float_array
+from polyspline.cpa.matrices import as_float_array
+from polyspline.cpa.pointwise import closed_pieces
 from polyspline.domains import Domain
 from polyspline.errors import ShapeError
 from polyspline.network import Network
 from polyspline.regions.facets import FacetGeometry, Source, region_facets
-from polyspline.regions.pieces import piece_ranges
 from solvers.lp.shape import is_bounded
 from solvers.polyhedron import HPolyhedron
 from solvers.vertices import VRepresentation, v_representation
@@ -237,8 +237,7 @@ class Region:
                 f"(B, {self.net.latent_dim})."
             )
         inside = np.array(self.domain.contains(batch), dtype=np.bool_).reshape(len(batch))
-        low, high = piece_ranges(self.net.layers, batch)
-        inside &= ((low <= self.code) & (self.code <= high)).all(axis=1)
+        inside &= closed_pieces(self.net.layers, batch).hold(self.code)
         return bool(inside[0]) if single else inside
 
     def __repr__(self) -> str:

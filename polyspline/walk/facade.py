@@ -30,6 +30,7 @@ from polyspline.walk.walker import Limits, Progress, Walk
 
 Floats = NDArray[np.float64]
 
+
 def walk_regions(
     net: Network,
     domain: Domain,

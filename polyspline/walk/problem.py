@@ -102,7 +102,7 @@ def make_problem(net: Network, domain: Domain) -> Problem:
     layers = net.layers
     if len(coordinates) < net.latent_dim:
         weight = np.ascontiguousarray(layers[0].weight[:, coordinates])
-        layers = (replace(layers[0], weight=weight), *layers[1:])
+        layers = (replace(layers[0], matrix=weight), *layers[1:])
     normals, sides = domain.rows()
     radius: Floats | None = None
     if domain.bounded:

@@ -88,17 +88,38 @@ def _code_beside(net: ExactNetwork, point: list[Fraction], direction: list[Fract
         layer = net.layers[depth]
         start = net.unit_start[depth]
         for index, neuron in enumerate(layer.unit_neurons):
-            n_knots = layer.units[neuron].n_pieces - 1
-            piece = 0
-            for row in net.knot_rows(depth, values, int(neuron), list(range(n_knots))):
-                side = _sign(row, point, direction)
-                if side == 0 and any(row):
-                    generic = False
-                if side <= 0:
-                    break
-                piece += 1
+            piece, told = _piece_beside(net, depth, values, int(neuron), point, direction)
+            generic = generic and told
             code[start + index] = piece
         return code[start : start + len(pieces)]
 
     net.forward(code, decide)
     return code if generic else None
+
+
+def _piece_beside(
+    net: ExactNetwork,
+    depth: int,
+    values: DyadicMatrix,
+    neuron: int,
+    point: list[Fraction],
+    direction: list[Fraction],
+) -> tuple[int, bool]:
+    """Piece of a unit just beside the point, and whether the direction tells it."""
+    piece, told = 0, True
+    if net.layers[depth].is_group[neuron]:
+        members = net.members(depth, values, neuron)
+        for index in range(1, len(members)):
+            row = tuple(a - b for a, b in zip(members[index], members[piece], strict=True))
+            side = _sign(row, point, direction)
+            told = told and (side != 0 or not any(row))
+            piece = index if side > 0 else piece
+        return piece, told
+    for upper in range(1, net.layers[depth].units[neuron].n_pieces):
+        ((_, _, row),) = [knot for knot in net.knots_beside(depth, values, neuron, upper) if knot[1] < upper]
+        side = _sign(row, point, direction)
+        told = told and (side != 0 or not any(row))
+        if side <= 0:
+            break
+        piece = upper
+    return piece, told

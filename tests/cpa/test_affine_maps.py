@@ -31,9 +31,13 @@ def test_preactivations_lie_on_the_side_that_the_code_names(net: Network) -> Non
     for z in np.random.default_rng(1).normal(size=(20, net.latent_dim)):
         code = net.code(z)
         alpha, beta = preactivations(net.layers, code)
-        assert alpha.shape == (net.n_units, net.latent_dim)
-        values = alpha @ z + beta
-        pieces = [net.layers[n].units[i].pieces(v) for (n, i), v in zip(net.unit_index, values, strict=True)]
+        assert alpha.shape == (sum(layer.n_rows for layer in net.layers), net.latent_dim)
+        values = np.split(alpha @ z + beta, np.cumsum([layer.n_rows for layer in net.layers])[:-1])
+        pieces = []
+        for number, output in net.unit_index:
+            layer = net.layers[number]
+            rows = slice(int(layer.row_start[output]), int(layer.row_start[output + 1]))
+            pieces.append(int(np.ravel(layer.units[output].pieces(values[number][rows]))[0]))
         np.testing.assert_array_equal(pieces, code)
 
 

@@ -37,9 +37,7 @@ class Case:
         return [
             index
             for index, code in enumerate(self.codes)
-            if all(
-                sum(a * b for a, b in zip(row, homogeneous, strict=True)) <= 0 for row in cells[code].rows
-            )
+            if all(sum(a * b for a, b in zip(row, homogeneous, strict=True)) <= 0 for row in cells[code].rows)
         ]
 
 
@@ -123,5 +121,3 @@ def cut_off(partition: Partition, expanded: int, kept: int) -> Partition:
         seconds=0.25,
         exact_witnesses={i: p for i, p in partition.exact_witnesses.items() if i < kept},
     )
-
-

@@ -198,9 +198,7 @@ for i in itertools.count():
 
 def test_kill_9_leaves_a_file_that_resumes(tmp_path: Path) -> None:
     path = tmp_path / "run"
-    process = subprocess.Popen(
-        [sys.executable, "-c", KILLED, str(path)], stdout=subprocess.PIPE, text=True
-    )
+    process = subprocess.Popen([sys.executable, "-c", KILLED, str(path)], stdout=subprocess.PIPE, text=True)
     with process:
         assert process.stdout is not None
         assert process.stdout.readline() == "going\n"
@@ -380,8 +378,16 @@ def test_counts_that_contradict_each_other_are_refused(part: Partition, tmp_path
     with RunWriter.create(tmp_path / "run", part.net, part.domain) as writer:
         with pytest.raises(InvariantError, match="contradict"):
             writer.append(
-                part.packed[:2], part.witnesses[:1], [0, 1], [], [], [], [],
-                expanded=0, exact_fallbacks=0, seconds=0.0,
+                part.packed[:2],
+                part.witnesses[:1],
+                [0, 1],
+                [],
+                [],
+                [],
+                [],
+                expanded=0,
+                exact_fallbacks=0,
+                seconds=0.0,
             )
         with pytest.raises(InvariantError, match="contradict"):
             writer.finish(StopReason.COMPLETE, frontier_witnesses=part.witnesses[:1], frontier_exact=[True])

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from polyspline.cpa.pointwise import closed_pieces
 from polyspline.domains import Box
 from polyspline.errors import NonFiniteError, ShapeError
 from polyspline.network import Network
-from polyspline.regions.pieces import piece_ranges
 from polyspline.regions.region import Region
 from tests.oracle.cases import integer_weights, random_weights
 from tests.partition.from_oracle import Case, case
@@ -126,7 +126,8 @@ def test_one_point_gives_a_bool_and_wrong_points_are_refused() -> None:
 
 def test_a_pre_activation_on_a_knot_has_two_pieces() -> None:
     net = Network.from_layers([[[1.0], [-1.0], [0.1]], [[1.0, 1.0, 1.0]]], [[0.0, 1.0, -0.3], [0.0]])
-    low, high = piece_ranges(net.layers, np.array([[0.0], [1.0], [3.0], [0.5]]))
+    pieces = closed_pieces(net.layers, np.array([[0.0], [1.0], [3.0], [0.5]]))
+    low, high = pieces.low, pieces.high
     assert low.tolist() == [[0, 1, 0], [1, 0, 0], [1, 0, 1], [1, 1, 0]]
     assert (high - low).tolist() == [[1, 0, 0], [0, 1, 0], [0, 0, 0], [0, 0, 0]]
 
@@ -136,8 +137,8 @@ def test_knots_are_decided_where_floats_round() -> None:
     weights = [[[1.0], [1.0]], [[1.0, 1.0]], [[1.0]]]
     for threshold, pieces in ((0.30000000000000004, (0, 0)), (0.3, (1, 1))):
         net = Network.from_layers(weights, [[0.1, 0.2], [-threshold], [0.0]])
-        low, high = piece_ranges(net.layers, np.array([[0.0]]))
-        assert (low[0, -1], high[0, -1]) == pieces
+        found = closed_pieces(net.layers, np.array([[0.0]]))
+        assert (found.low[0, -1], found.high[0, -1]) == pieces
         assert net.code(np.array([0.0]))[-1] == pieces[0]
 
 
@@ -145,6 +146,7 @@ def test_both_ends_agree_with_the_code_of_the_network() -> None:
     for seed in range(5):
         net = Network.from_layers(*integer_weights([2, 4, 3, 1], seed))
         points = np.random.default_rng(seed).integers(-4, 5, (30, 2)) / 2.0
-        low, high = piece_ranges(net.layers, points)
+        pieces = closed_pieces(net.layers, points)
+        low, high = pieces.low, pieces.high
         np.testing.assert_array_equal(low, net.code(points))
         assert set(np.unique(high - low)) <= {0, 1}

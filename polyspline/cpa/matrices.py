@@ -1,0 +1,165 @@
+"""Matrices of layers: dense, or sparse where a convolution would be mostly zeros."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from polyspline.errors import NonFiniteError, ShapeError, TooLargeError
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array, sparray, spmatrix
+
+FloatArray: TypeAlias = npt.NDArray[np.float64]
+IntArray: TypeAlias = npt.NDArray[np.int64]
+BoolArray: TypeAlias = npt.NDArray[np.bool_]
+SparseMatrix: TypeAlias = "csr_array[np.float64, tuple[int, int]]"
+Matrix: TypeAlias = "FloatArray | SparseMatrix"
+MatrixLike: TypeAlias = "npt.ArrayLike | sparray[Any, Any] | spmatrix[Any]"
+
+DENSE_LIMIT = 2**25
+"""Most entries of a sparse matrix that is ever written out densely (256 MiB of float64)."""
+
+
+def as_float_array(values: npt.ArrayLike, what: str, ndim: int) -> FloatArray:
+    """Read-only float64 copy of an array of real numbers.
+
+    Parameters
+    ----------
+    values : array_like
+        Real numbers; float32 and narrower are upcast exactly.
+    what : str
+        What it is, as it reads at the start of a message.
+    ndim : int
+        Number of dimensions that is needed.
+
+    Returns
+    -------
+    ndarray of float64
+        C-contiguous, read-only, without negative zeros.
+
+    Raises
+    ------
+    ShapeError
+        If it is ragged, not numeric (complex numbers, objects), or of another number of dimensions.
+    NonFiniteError
+        If it holds NaN or an infinity.
+    """
+    try:
+        raw = np.asarray(values)
+    except (ValueError, TypeError) as ragged:
+        raise ShapeError(f"{what}: expected an array of real numbers, got uneven rows.") from ragged
+    if raw.dtype.kind not in "iuf":
+        raise ShapeError(f"{what}: expected an array of real numbers, got dtype {raw.dtype}.")
+    if raw.ndim != ndim:
+        raise ShapeError(f"{what}: expected {ndim} dimension(s), got shape {raw.shape}.")
+    with np.errstate(over="ignore"):  # a long double may overflow to infinity, which is refused below
+        array = np.array(raw, dtype=np.float64, order="C")
+    if not np.isfinite(array).all():
+        place = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
+        raise NonFiniteError(f"{what}: expected finite numbers, got {array[place]} at index {place}.")
+    array += 0.0  # no negative zeros: equal networks are equal byte for byte
+    array.setflags(write=False)
+    return array
+
+
+def as_matrix(values: MatrixLike, what: str) -> Matrix:
+    """Read-only float64 copy of a matrix; sparse stays sparse.
+
+    Parameters
+    ----------
+    values : array_like or scipy.sparse array or matrix
+        Real numbers.
+    what : str
+        What it is, as it reads at the start of a message.
+
+    Returns
+    -------
+    ndarray or scipy.sparse.csr_array of float64
+        A sparse one is canonical: sorted indices, no duplicates, no stored zeros.
+
+    Raises
+    ------
+    ShapeError
+        If it is not a matrix of real numbers.
+    NonFiniteError
+        If it holds NaN or an infinity.
+    """
+    given: Any = values  # the types of scipy tell sparse from dense less well than it does
+    if not hasattr(given, "tocsr"):
+        return as_float_array(given, what, 2)
+    from scipy.sparse import csr_array  # here, so that reading a dense network does not load it
+
+    came: Any = csr_array(cast(Any, given), copy=True)
+    if came.dtype.kind not in "iuf" or came.ndim != 2:
+        raise ShapeError(
+            f"{what}: expected a matrix of real numbers, got shape {came.shape} of dtype {came.dtype}."
+        )
+    matrix: SparseMatrix = came.astype(np.float64)
+    matrix.sum_duplicates()
+    matrix.eliminate_zeros()
+    matrix.sort_indices()
+    if not np.isfinite(matrix.data).all():
+        raise NonFiniteError(f"{what}: expected finite numbers, got NaN or an infinity.")
+    for array in (matrix.data, matrix.indices, matrix.indptr):
+        array.setflags(write=False)
+    return matrix
+
+
+def written_out(matrix: Matrix) -> FloatArray:
+    """Dense read-only form of a matrix (itself if it is dense).
+
+    Raises
+    ------
+    TooLargeError
+        If it is sparse and has more than `DENSE_LIMIT` entries.
+    """
+    if isinstance(matrix, np.ndarray):
+        return matrix
+    rows, columns = matrix.shape
+    if rows * columns > DENSE_LIMIT:
+        raise TooLargeError(
+            f"a sparse layer of {rows:,} x {columns:,} weights would have to be written out densely, and at "
+            f"most {DENSE_LIMIT:,} entries are; enumeration, values and codes work on it as it is."
+        )
+    dense = np.asarray(matrix.toarray(), dtype=np.float64)
+    dense.setflags(write=False)
+    return dense
+
+
+def times(matrix: Matrix, columns: FloatArray) -> FloatArray:
+    """Product ``matrix @ columns``, (rows, in) and (in,) or (in, B)."""
+    return np.asarray(matrix @ columns, dtype=np.float64)
+
+
+def through(points: FloatArray, matrix: Matrix) -> FloatArray:
+    """Product ``points @ matrix.T``, (B, in) and (rows, in) -> (B, rows)."""
+    return np.asarray(points @ matrix.T, dtype=np.float64)
+
+
+def absolute(matrix: Matrix) -> Matrix:
+    """Absolute values, dense or sparse as the matrix is."""
+    if isinstance(matrix, np.ndarray):
+        return np.abs(matrix)
+    return _with_data(matrix, np.abs(matrix.data))
+
+
+def pattern(matrix: Matrix) -> Matrix:
+    """One where the matrix is not zero, else zero; dense or sparse as it is."""
+    if isinstance(matrix, np.ndarray):
+        return np.asarray(matrix != 0, dtype=np.float64)
+    return _with_data(matrix, np.ones_like(matrix.data))
+
+
+def nonzeros(matrix: Matrix) -> FloatArray:
+    """Entries that may be other than zero, flat."""
+    return matrix.ravel() if isinstance(matrix, np.ndarray) else matrix.data
+
+
+def _with_data(matrix: SparseMatrix, data: FloatArray) -> SparseMatrix:
+    from scipy.sparse import csr_array
+
+    found: SparseMatrix = csr_array((data, matrix.indices, matrix.indptr), shape=matrix.shape)
+    return found
