@@ -36,11 +36,13 @@ class ExactNetwork:
         self.layers = layers
         starts = np.cumsum([0, *(len(layer.unit_neurons) for layer in layers)])
         self.unit_start: list[int] = starts.tolist()
+        self._weights: dict[int, DyadicMatrix | DyadicSparse] = {}
 
-    @cached_property
-    def weights(self) -> list[DyadicMatrix | DyadicSparse]:
-        """Weights of each layer, sparse where they are."""
-        return [_exact_matrix(layer) for layer in self.layers]
+    def weight(self, depth: int) -> DyadicMatrix | DyadicSparse:
+        """Weights of a layer, sparse where they are; made when first asked for, and kept."""
+        if depth not in self._weights:
+            self._weights[depth] = _exact_matrix(self.layers[depth])
+        return self._weights[depth]
 
     @cached_property
     def _biases(self) -> list[DyadicMatrix]:
@@ -90,7 +92,7 @@ class ExactNetwork:
                 layer = self.layers[depth]
                 values = DyadicMatrix.from_array(np.hstack([layer.weight, layer.bias[:, None]]))
             else:
-                values = self.weights[depth].matmul(inputs).add(self._biases[depth])
+                values = self.weight(depth).matmul(inputs).add(self._biases[depth])
             result.append(values)
             pieces = code[self.unit_start[depth] : self.unit_start[depth + 1]]
             if decide is not None:

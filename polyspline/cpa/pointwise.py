@@ -265,8 +265,8 @@ def _exactly(layers: Sequence[Layer], z: FloatArray) -> tuple[IntArray, IntArray
     net = exact_network(tuple(layers))
     value = DyadicMatrix.from_array(z[:, None])
     lows, highs, members = [], [], []
-    for layer, weight in zip(net.layers, net.weights, strict=True):
-        before = weight.matmul(value).add(DyadicMatrix.from_array(layer.bias[:, None]))
+    for depth, layer in enumerate(layers):
+        before = net.weight(depth).matmul(value).add(DyadicMatrix.from_array(layer.bias[:, None]))
         low, high, largest = _exact_sides(layer, before)
         lows.append(low[layer.unit_neurons])
         highs.append(high[layer.unit_neurons])

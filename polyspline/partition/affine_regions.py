@@ -96,7 +96,7 @@ class _ExactComparison:
 
     def __init__(self, net: Network) -> None:
         self._net = net
-        self._weights = exact_network(net.layers).weights
+        self._exact = exact_network(net.layers)
         self._columns: dict[tuple[int, bytes], bool] = {}
 
     def same(
@@ -135,7 +135,7 @@ class _ExactComparison:
             if after is not None and number < after:
                 continue
             if number != after:
-                vector = self._weights[number].matmul(vector)
+                vector = self._exact.weight(number).matmul(vector)
             slopes, _ = layer.unit_tables
             chosen = vector.take_rows(layer.chosen_rows(pieces[number])) if layer.has_groups else vector
             vector = chosen.scale_rows(slopes[np.arange(layer.n_out), pieces[number]])
