@@ -25,9 +25,19 @@ def code_rows(layers: Sequence[OracleLayer], code: Code) -> list[Halfspace] | No
     rows: list[Halfspace] = []
     for layer, pieces in zip(chain, pieces_of_layers(chain, code), strict=True):
         forms, den = layer.preactivations(forms, den)
-        for neuron, (piece, knots) in enumerate(zip(pieces, layer.knots, strict=True)):
-            above = [layer.above_knot(neuron, knot, forms[neuron], den) for knot in range(len(knots))]
-            if not any(forms[neuron][:-1]):
+        for neuron, (piece, knots, group) in enumerate(
+            zip(pieces, layer.knots, layer.rows_of(forms), strict=True)
+        ):
+            if len(group) > 1:
+                leads = [tuple(a - b for a, b in zip(other, group[piece], strict=True)) for other in group]
+                if any(not any(lead[:-1]) and lead[-1] > 0 for lead in leads):
+                    return None
+                if any(not any(lead) for lead in leads[:piece]):
+                    return None
+                rows += [lead for lead in leads if any(lead[:-1])]
+                continue
+            above = [layer.above_knot(neuron, knot, group[0], den) for knot in range(len(knots))]
+            if not any(group[0][:-1]):
                 if piece != sum(row[-1] > 0 for row in above):
                     return None
                 continue
@@ -77,7 +87,12 @@ def brute_partition(
             exact = [Fraction(entry) for entry in [*normal, -offset]]
             scale = max(entry.denominator for entry in exact)
             domain.append(tuple(int(entry * scale) for entry in exact))
-    n_pieces = [len(table[1]) for _, _, tables in layers for table in tables if len(table[0])]
+    n_pieces = [
+        count
+        for layer in integer_layers(layers)
+        for count, is_unit in zip(layer.n_pieces, layer.is_unit, strict=True)
+        if is_unit
+    ]
     regions: dict[Code, list[Halfspace]] = {}
     for code in product(*[range(n) for n in n_pieces]):
         rows = code_rows(layers, code)

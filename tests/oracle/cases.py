@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from tests.oracle.forms import FloatArray, OracleLayer, UnitTable
+from tests.oracle.forms import FloatArray, Members, OracleLayer, UnitTable
 
 IDENTITY: UnitTable = ((), (1.0,), (0.0,))
 
@@ -31,11 +31,16 @@ def oracle_layers(
     """Layers with a named activation each: one name for all neurons, or one per neuron joined by ``|``."""
     layers: list[OracleLayer] = []
     for weight, bias, activation in zip(weights, biases, activations, strict=True):
-        names = activation.split("|")
-        if len(names) == 1:
-            names *= len(bias)
-        layers.append((weight, bias, [TABLES[name] for name in names]))
+        units = [unit_of(name) for name in activation.split("|")]
+        if len(units) == 1:
+            units *= len(bias) // (units[0] if isinstance(units[0], int) else 1)
+        layers.append((weight, bias, units))
     return layers
+
+
+def unit_of(name: str) -> UnitTable | Members:
+    """The oracle's unit of one spelling: a table, or the number of members of ``max:n``."""
+    return int(name.removeprefix("max:")) if name.startswith("max:") else TABLES[name]
 
 
 def random_weights(widths: Sequence[int], seed: int) -> Weights:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import accumulate, pairwise
 from math import lcm
 from typing import TypeAlias
 
@@ -19,9 +20,11 @@ from tests.oracle.integers import Vector, over_common_denominator
 
 #: (knots, slopes, offsets): on piece p the unit is ``slopes[p] * v + offsets[p]``; one piece more than knots.
 UnitTable: TypeAlias = tuple[Sequence[float], Sequence[float], Sequence[float]]
+#: The maximum of so many rows in turn; piece p is row p.
+Members: TypeAlias = int
 FloatArray: TypeAlias = npt.NDArray[np.float64]
-#: weight (out, in), bias (out,), one table per neuron.
-OracleLayer: TypeAlias = tuple[FloatArray, FloatArray, Sequence[UnitTable]]
+#: weight (rows, in), bias (rows,), one table or number of members per output.
+OracleLayer: TypeAlias = tuple[FloatArray, FloatArray, Sequence[UnitTable | Members]]
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,7 @@ class IntegerLayer:
     weight: list[list[int]]
     bias: list[int]
     weight_den: int
+    members: list[int]
     knots: list[list[int]]
     knot_den: int
     slopes: list[list[int]]
@@ -50,19 +54,44 @@ class IntegerLayer:
     def activations(
         self, forms: Sequence[Vector], den: int, pieces: Sequence[int]
     ) -> tuple[list[Vector], int]:
-        """The units' outputs when neuron i is on ``pieces[i]``."""
+        """The units' outputs when output i is on ``pieces[i]``."""
         outputs = []
-        for i, (form, piece) in enumerate(zip(forms, pieces, strict=True)):
-            output = [self.slopes[i][piece] * entry for entry in form]
+        for i, (rows, piece) in enumerate(zip(self.rows_of(forms), pieces, strict=True)):
+            if self.members[i] > 1:
+                outputs.append(tuple(self.table_den * entry for entry in rows[piece]))
+                continue
+            output = [self.slopes[i][piece] * entry for entry in rows[0]]
             output[-1] += self.offsets[i][piece] * den
             outputs.append(tuple(output))
         return outputs, den * self.table_den
+
+    @property
+    def is_unit(self) -> list[bool]:
+        """Whether each output has a code entry."""
+        return [bool(knots) or members > 1 for knots, members in zip(self.knots, self.members, strict=True)]
+
+    @property
+    def n_pieces(self) -> list[int]:
+        """Number of pieces of each output."""
+        return [
+            members if members > 1 else len(knots) + 1
+            for knots, members in zip(self.knots, self.members, strict=True)
+        ]
+
+    def rows_of(self, forms: Sequence[Vector]) -> list[Sequence[Vector]]:
+        """The pre-activations of each output's unit."""
+        starts = [0, *accumulate(self.members)]
+        return [forms[start:stop] for start, stop in pairwise(starts)]
 
     def above_knot(self, neuron: int, knot: int, form: Vector, den: int) -> Vector:
         """An affine function with the sign of ``pre-activation - knot``."""
         row = [self.knot_den * entry for entry in form]
         row[-1] -= self.knots[neuron][knot] * den
         return tuple(row)
+
+
+#: What stands in the place of a max group's table; it is not read.
+_OF_A_GROUP: UnitTable = ((), (1.0,), (0.0,))
 
 
 def _split(flat: list[int], lengths: Iterable[int]) -> list[list[int]]:
@@ -76,8 +105,10 @@ def _split(flat: list[int], lengths: Iterable[int]) -> list[list[int]]:
 def integer_layers(layers: Sequence[OracleLayer]) -> list[IntegerLayer]:
     """Every layer over common denominators; nothing is rounded."""
     result = []
-    for weight, bias, tables in layers:
+    for weight, bias, units in layers:
         out, width = weight.shape
+        members = [unit if isinstance(unit, int) else 1 for unit in units]
+        tables = [_OF_A_GROUP if isinstance(unit, int) else unit for unit in units]
         flat, weight_den = over_common_denominator([*weight.ravel().tolist(), *bias.tolist()])
         knots, knot_den = over_common_denominator([float(k) for table in tables for k in table[0]])
         table, table_den = over_common_denominator(
@@ -85,12 +116,13 @@ def integer_layers(layers: Sequence[OracleLayer]) -> list[IntegerLayer]:
         )
         n_pieces = [len(t[1]) for t in tables]
         assert [len(t[0]) + 1 for t in tables] == n_pieces == [len(t[2]) for t in tables]
-        assert len(tables) == out == len(bias)
+        assert sum(members) == out == len(bias)
         result.append(
             IntegerLayer(
                 weight=_split(flat[: out * width], [width] * out),
                 bias=flat[out * width :],
                 weight_den=weight_den,
+                members=members,
                 knots=_split(knots, [n - 1 for n in n_pieces]),
                 knot_den=knot_den,
                 slopes=_split(table[: sum(n_pieces)], n_pieces),
@@ -109,7 +141,7 @@ def identity_forms(dimension: int) -> list[Vector]:
 def pieces_of_layers(layers: Sequence[IntegerLayer], code: Sequence[int]) -> list[list[int]]:
     """The code spread over all neurons; identity neurons (no knots) are on piece 0 and have no code entry."""
     entries = iter(code)
-    spread = [[next(entries) if knots else 0 for knots in layer.knots] for layer in layers]
+    spread = [[next(entries) if is_unit else 0 for is_unit in layer.is_unit] for layer in layers]
     assert next(entries, None) is None
     return spread
 
@@ -129,16 +161,16 @@ def exact_affine(layers: Sequence[OracleLayer], code: Sequence[int]) -> list[tup
     return [tuple(Fraction(entry, den) for entry in form) for form in forms]
 
 
-def exact_unit_forms(layers: Sequence[OracleLayer], code: Sequence[int]) -> list[tuple[Fraction, ...]]:
-    """Pre-activation ``(a_1, ..., a_S, β)`` of every unit on the region of one code, exactly."""
+def exact_unit_forms(layers: Sequence[OracleLayer], code: Sequence[int]) -> list[list[tuple[Fraction, ...]]]:
+    """Pre-activations ``(a_1, ..., a_S, β)`` of every unit on the region of one code, exactly."""
     chain = integer_layers(layers)
     forms, den = identity_forms(len(chain[0].weight[0])), 1
-    found: list[tuple[Fraction, ...]] = []
+    found: list[list[tuple[Fraction, ...]]] = []
     for layer, pieces in zip(chain, pieces_of_layers(chain, code), strict=True):
         forms, den = layer.preactivations(forms, den)
-        for form, knots in zip(forms, layer.knots, strict=True):
-            if knots:
-                found.append(tuple(Fraction(entry, den) for entry in form))
+        for rows, is_unit in zip(layer.rows_of(forms), layer.is_unit, strict=True):
+            if is_unit:
+                found.append([tuple(Fraction(entry, den) for entry in form) for form in rows])
         forms, den = layer.activations(forms, den, pieces)
     return found
 
@@ -151,7 +183,7 @@ def exact_sides(
     Returns
     -------
     sides : one tuple per unit: the pieces whose closed interval holds its pre-activation
-        (two when it is on a knot, else one).
+        (two when it is on a knot, else one); of a max group, the members that are largest.
     output : G(point).
     """
     den = lcm(*[entry.denominator for entry in point])
@@ -161,9 +193,14 @@ def exact_sides(
     for layer in chain:
         values, den = layer.preactivations(values, den)
         pieces = []
-        for neuron, value in enumerate(values):
+        for neuron, rows in enumerate(layer.rows_of(values)):
+            if layer.members[neuron] > 1:
+                largest = max(row[0] for row in rows)
+                sides.append(tuple(piece for piece, row in enumerate(rows) if row[0] == largest))
+                pieces.append(sides[-1][0])
+                continue
             knots = range(len(layer.knots[neuron]))
-            above = [layer.above_knot(neuron, knot, value, den)[0] for knot in knots]
+            above = [layer.above_knot(neuron, knot, rows[0], den)[0] for knot in knots]
             pieces.append(sum(entry > 0 for entry in above))
             if knots:
                 sides.append(tuple(range(pieces[-1], sum(entry >= 0 for entry in above) + 1)))

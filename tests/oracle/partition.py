@@ -127,13 +127,17 @@ def _split_layer(
 ) -> list[tuple[Cell, list[int]]]:
     """Cut one cell by all knots of one layer: the parts and the piece of every neuron on them."""
     parts: list[tuple[Cell, list[int]]] = [(cell, [])]
+    rows = layer.rows_of(forms)
     for neuron, knots in enumerate(layer.knots):
         refined: list[tuple[Cell, list[int]]] = []
         for part, pieces in parts:
+            if layer.members[neuron] > 1:
+                refined += [(cut, [*pieces, piece]) for cut, piece in _largest(part, rows[neuron], padding)]
+                continue
             rest: Cell | None = part
             for knot in range(len(knots)):
                 assert rest is not None
-                below, rest = split(rest, layer.above_knot(neuron, knot, forms[neuron], den) + padding)
+                below, rest = split(rest, layer.above_knot(neuron, knot, rows[neuron][0], den) + padding)
                 if below is not None:
                     refined.append((below, [*pieces, knot]))
                 if rest is None:
@@ -141,6 +145,22 @@ def _split_layer(
             if rest is not None:
                 refined.append((rest, [*pieces, len(knots)]))
         parts = refined
+    return parts
+
+
+def _largest(cell: Cell, members: Sequence[Vector], padding: Vector) -> list[tuple[Cell, int]]:
+    """Cut one cell by which member of a max group is the largest, the lowest one where two are the same."""
+    parts = []
+    for piece, mine in enumerate(members):
+        part: Cell | None = cell
+        for other, theirs in enumerate(members):
+            lead = tuple(a - b for a, b in zip(mine, theirs, strict=True))
+            if any(lead) and part is not None:
+                _, part = split(part, lead + padding)
+            elif other < piece:
+                part = None
+        if part is not None:
+            parts.append((part, piece))
     return parts
 
 
@@ -170,7 +190,7 @@ def oracle_partition(
             forms, forms_den = layer.preactivations(inputs, den)
             for part, pieces in _split_layer(layer, cell, forms, forms_den, padding):
                 outputs, next_den = layer.activations(forms, forms_den, pieces)
-                entries = [piece for piece, knots in zip(pieces, layer.knots, strict=True) if knots]
+                entries = [piece for piece, is_unit in zip(pieces, layer.is_unit, strict=True) if is_unit]
                 refined.append((part, code + entries, outputs))
         work, den = refined, next_den
     codes = [tuple(code) for _, code, _ in work]
