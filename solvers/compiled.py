@@ -29,6 +29,8 @@ NOTHING = typed(-1)
 
 ZERO = typed(0)
 
+ONE = typed(1)
+
 
 _OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": {"contract"}}
 

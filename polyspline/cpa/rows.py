@@ -2,60 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
-import numpy as np
-from numpy.typing import NDArray
-
+from polyspline.cpa.copies import drop_implied, meeting_knot, same_function, trace_copies
+from polyspline.cpa.row_space import RowSpace
 from polyspline.cpa.tables import Tables
 from solvers.compiled import compiled_part
 
-Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
-
 _ROUNDOFF = 2.0**-53
 _SAFETY = 1.0 + 1e-6
-
-
-class RowSpace(NamedTuple):
-    """Room for the rows of one region, and for the forward product that makes them."""
-
-    rows: Floats  # (C, capacity) inequalities ``>= 0``, by column
-    slack: Floats  # (capacity,)
-    flags: Integers  # (capacity,)
-    spans: Integers  # (capacity,) dimension of the subspace that the row's slope lives in
-    knot: Integers  # (capacity,) source of a row, -1 - i for row i of the domain
-    code: Integers  # (N,)
-    seen: Integers  # (families,) whether a knot of the family has given its row
-    values: Floats  # (C, widest)
-    inputs: Floats  # (C, widest)
-    size: Floats  # (widest,)
-    error: Floats  # (widest,)
-    input_size: Floats  # (widest,)
-    input_error: Floats  # (widest,)
-
-
-def row_space(tables: Tables) -> RowSpace:
-    """Allocate room for the regions of a network."""
-    per_unit = np.where(tables.is_group, tables.n_pieces - 1, np.minimum(tables.n_pieces - 1, 2))
-    capacity = tables.domain_rows.shape[1] + int(np.sum(per_unit)) + 1
-    widest = max([tables.size, *tables.n_in.tolist(), *tables.n_out.tolist()])
-    n_units = len(tables.knot_start) - 1
-    return RowSpace(
-        rows=np.zeros((tables.size, capacity)),
-        slack=np.zeros(capacity),
-        flags=np.zeros(capacity, np.int64),
-        spans=np.zeros(capacity, np.int64),
-        knot=np.zeros(capacity, np.int64),
-        code=np.zeros(n_units, np.int64),
-        seen=np.zeros(tables.n_families, np.int64),
-        values=np.zeros((tables.size, widest)),
-        inputs=np.zeros((tables.size, widest)),
-        size=np.zeros(widest),
-        error=np.zeros(widest),
-        input_size=np.zeros(widest),
-        input_error=np.zeros(widest),
-    )
 
 
 @compiled_part
@@ -296,6 +249,14 @@ def _write_group(
         if t.knot_drop[knot] != 0:
             continue
         theirs = first + other
+        one = t.unit_row[unit] + piece
+        two = t.unit_row[unit] + other
+        if same_function(one, two, s):
+            # One function on the whole region: the lower index is the piece.
+            dead = dead or other < piece
+            continue
+        if (s.origin[one] < 0 and s.origin[two] < 0) or meeting_knot(t, one, two, s) >= 0:
+            continue
         constant = refined
         for c in range(t.size):
             value = s.values[c, mine] - s.values[c, theirs]
@@ -347,6 +308,8 @@ def build_rows(t: Tables, refined: bool, s: RowSpace) -> tuple[int, bool]:
     span = n_inputs
     for layer in range(t.n_in.shape[0]):
         _affine(t, layer, s)
+        if t.groups.shape[0] > 0:
+            trace_copies(t, layer, s)
         behind = _active(t, layer, s)
         if span < behind:
             behind = span
@@ -369,4 +332,6 @@ def build_rows(t: Tables, refined: bool, s: RowSpace) -> tuple[int, bool]:
         span = behind
         if layer + 1 < t.n_in.shape[0]:
             _activate(t, layer, refined, s)
+    if t.groups.shape[0] > 0:
+        n = drop_implied(t, n, s)
     return n, dead

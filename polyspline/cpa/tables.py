@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from polyspline.cpa.bounds import ROUNDOFF, SAFETY, LayerBound, grain_of, layer_bounds
 from polyspline.cpa.knots import Knots, knots_of
 from polyspline.cpa.layers import Layer
-from polyspline.cpa.matrices import Matrix, written_out
+from polyspline.cpa.matrices import Matrix, times, written_out
 from polyspline.cpa.rowwise import rowwise
 from polyspline.cpa.twins import find_twins
 from solvers.lp.ties import CENTRAL, INTEGRAL
@@ -44,11 +44,16 @@ class Tables(NamedTuple):
     layer_exact: Integers  # (L,) 1: the forward product of this layer is never rounded
     n_pieces: Integers  # (N,)
     is_group: Flags  # (N,)
+    unit_row: Integers  # (N,) first row of each unit, among the rows of all layers
+    groups: Integers  # (G,) the units that are max groups
+    is_copied: Flags  # (N,) whether some row copies the unit's output
+    copy_of: Integers  # (rows,) row of the layer before that a row copies if its unit does, -1: none
     knot_start: Integers  # (N + 1,)
     knot_unit: Integers  # (K,)
     knot_low: Integers  # (K,) pieces that meet at the knot
     knot_high: Integers  # (K,)
     knots: Floats  # (K,) position
+    place: Integers  # (K,) a number for each position, beyond those of the rows
     knot_drop: Integers  # (K,) 1: never a row (constant, or on the boundary)
     family: Integers  # (K,) knots on one hyperplane whatever the code have one family
     family_mark: Integers  # (K,) number of the family among those of two knots or more, else -1
@@ -272,11 +277,47 @@ def _knot_layout(layers: tuple[Layer, ...], knots: Knots) -> dict[str, Any]:
     return {
         "n_pieces": np.concatenate([np.empty(0, np.int64), *pieces]),
         "is_group": np.concatenate([np.empty(0, np.bool_), *groups]),
+        "groups": np.flatnonzero(np.concatenate([np.empty(0, np.bool_), *groups])),
+        **_copy_arrays(layers),
         "knot_start": np.searchsorted(knots.unit, np.arange(n_units + 1)).astype(np.int64),
         "knot_unit": knots.unit.astype(np.int64),
         "knot_low": knots.low.astype(np.int64),
         "knot_high": knots.high.astype(np.int64),
         "knots": knots.position,
+        "place": sum(layer.n_rows for layer in layers)
+        + np.unique(knots.position, return_inverse=True)[1].astype(np.int64),
+    }
+
+
+def _copy_arrays(layers: tuple[Layer, ...]) -> dict[str, Any]:
+    """Tell which rows are one output of the layer before, unchanged; of a max group, its first row."""
+    copy_of: list[Integers] = [np.empty(0, np.int64)]
+    unit_row: list[Integers] = [np.empty(0, np.int64)]
+    is_copied: list[Flags] = [np.empty(0, np.bool_)]
+    first = 0
+    for depth, layer in enumerate(layers):
+        source = np.full(layer.n_rows, -1, np.int64)
+        if depth:
+            entries = np.rint(times(layer.pattern, np.ones(layer.n_in)))
+            single = (
+                (entries == 1.0) & (times(layer.matrix, np.ones(layer.n_in)) == 1.0) & (layer.bias == 0.0)
+            )
+            column = np.rint(times(layer.pattern, np.arange(layer.n_in, dtype=np.float64))).astype(np.int64)
+            before = layers[depth - 1]
+            start = first - before.n_rows
+            source[single] = start + before.row_start[column[single]]
+            copied = np.zeros(before.n_out, np.bool_)
+            copied[column[single]] = True
+            is_copied.append(copied[before.unit_neurons])
+        copy_of.append(source)
+        unit_row.append(first + layer.row_start[layer.unit_neurons])
+        first += layer.n_rows
+    if layers:
+        is_copied.append(np.zeros(len(layers[-1].unit_neurons), np.bool_))
+    return {
+        "copy_of": np.concatenate(copy_of),
+        "unit_row": np.concatenate(unit_row),
+        "is_copied": np.concatenate(is_copied),
     }
 
 

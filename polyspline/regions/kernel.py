@@ -7,7 +7,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from polyspline.cpa.rows import RowSpace, build_rows, row_space
+from polyspline.cpa.copies import piece_beyond
+from polyspline.cpa.row_space import RowSpace, row_space
+from polyspline.cpa.rows import build_rows
 from polyspline.cpa.tables import Tables
 from solvers.compiled import NOTHING, compiled, compiled_part, larger, smaller
 from solvers.lp.cone import FACET, UNDECIDED, System, Workspace, row_values, strictly_inside, workspace
@@ -127,8 +129,25 @@ def put_piece(packed: Words, layout: Layout, unit: int, piece: int) -> None:
 
 
 @compiled_part
-def cross(t: Tables, layout: Layout, knot: int, code: Integers, packed: Words) -> bool:
+def _cross_groups(t: Tables, layout: Layout, family: int, s: RowSpace, packed: Words) -> bool:
+    """Flip the max groups whose members copy what flips; False if one is not told by that."""
+    for index in range(t.groups.shape[0]):
+        group = t.groups[index]
+        piece = piece_beyond(t, group, family, s)
+        if piece < 0:
+            return False
+        if piece != s.code[group]:
+            # What copies this group's output is another function beyond.
+            if t.is_copied[group]:
+                return False
+            put_piece(packed, layout, group, piece)
+    return True
+
+
+@compiled_part
+def cross(t: Tables, layout: Layout, knot: int, s: RowSpace, packed: Words) -> bool:
     """Flip every unit with a knot on the hyperplane of `knot`; False if one is not next to its knot."""
+    code = s.code
     family = t.family[knot]
     crossed = np.int64(-1)
     for index in range(t.twin_start[family], t.twin_start[family + 1]):
@@ -138,13 +157,13 @@ def cross(t: Tables, layout: Layout, knot: int, code: Integers, packed: Words) -
         high = t.knot_high[twin]
         if code[unit] == low or code[unit] == high:
             # Three members of a group that are equal here: which one is next is not told by the code.
-            if unit == crossed:
+            if unit == crossed or (t.is_group[unit] and t.is_copied[unit]):
                 return False
             put_piece(packed, layout, unit, high if code[unit] == low else low)
             crossed = unit
         elif not t.is_group[unit]:
             return False
-    return True
+    return _cross_groups(t, layout, family, s, packed)
 
 
 @compiled_part
@@ -323,7 +342,7 @@ def expand(
                     lower(t, scr.work.crossing[j], neighbours.point[filled])
                     for c in range(packed.shape[1]):
                         neighbours.packed[filled, c] = packed[i, c]
-                    if not cross(t, layout, s.knot[j], s.code, neighbours.packed[filled]):
+                    if not cross(t, layout, s.knot[j], s, neighbours.packed[filled]):
                         out.status[i] = NEEDS_EXACT
                     filled += 1
         if out.status[i] != PROVEN:

@@ -117,3 +117,16 @@ def test_points_of_several_closed_regions_are_located_in_the_lowest() -> None:
     assert [bool(region.contains([0.0])) for region in part] == [True, True]
     assert net.code([0.0]).tolist() == [0]
     np.testing.assert_array_equal(part.locate([[-0.5], [0.5], [2.0]]) >= 0, [True, True, False])
+
+
+@pytest.mark.parametrize("activation", ["relu", "hardtanh"])
+@pytest.mark.parametrize("stride", [1, 2])
+def test_ties_of_a_pool_over_flat_pieces_take_no_rationals(activation: str, stride: int) -> None:
+    # Copies of units are followed from row to row: equal constants, and chains a >= b >= 0.
+    (first,), (bias,) = random_weights([2, 8], 4)
+    windows = np.eye(8)[[i + j for i in range(0, 6, stride) for j in range(3)]]
+    (last,), (end,) = random_weights([len(windows) // 3, 1], 5)
+    layers = ([first, windows, last], [bias, np.zeros(len(windows)), end])
+    part, _ = assert_agrees(problem(layers, [activation, "max:3", "identity"]), cube(2))
+    assert len(part) > 40
+    assert part.exact_fallbacks == 0
