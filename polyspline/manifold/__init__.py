@@ -12,6 +12,7 @@ from polyspline.manifold.density import Density, RankMass, density, density_at_l
 from polyspline.manifold.dimension import Dimensions, dimension_bounds, intrinsic_dimension
 from polyspline.manifold.disentanglement import Disentanglement, basis_images, disentanglement
 from polyspline.manifold.dropout import NoisyDimensions, noisy_dimensions
+from polyspline.manifold.elbow import ElbowCurve, elbow
 from polyspline.manifold.entropy import Entropy, EntropyStatus, entropy
 from polyspline.manifold.graph_figures import Degrees, Diameter, degrees, diameter
 from polyspline.manifold.level_sets import LevelSet, class_level_set, sign_level_set
@@ -21,7 +22,7 @@ from polyspline.manifold.nll import nll, parameters_of
 from polyspline.manifold.priors import GaussianPrior, GivenPrior, UniformPrior
 from polyspline.manifold.probability import Probabilities, probabilities
 from polyspline.manifold.regions import RegionSet, region_set, sample_regions
-from polyspline.manifold.smoothing import smooth
+from polyspline.manifold.smoothing import module_of, smooth
 from polyspline.manifold.uniformity import Resampling, Uniformity, UniformityVerdict, resample, uniformity
 from polyspline.manifold.value_ranges import ValueRanges, value_ranges
 from polyspline.manifold.volumes import ImageVolumes, Volumes, image_volumes, volumes
@@ -36,6 +37,7 @@ __all__ = [
     "Dimensions",
     "Disentanglement",
     "EdgeAngles",
+    "ElbowCurve",
     "Entropy",
     "EntropyStatus",
     "GaussianPrior",
@@ -67,12 +69,14 @@ __all__ = [
     "disentanglement",
     "edge_angles",
     "edge_distances",
+    "elbow",
     "entropy",
     "image_volumes",
     "intrinsic_dimension",
     "level_boundary",
     "log_determinants",
     "mass_by_rank",
+    "module_of",
     "nll",
     "noisy_dimensions",
     "parameters_of",

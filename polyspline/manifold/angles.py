@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from polyspline.manifold.brief import Brief
-from polyspline.manifold.maps import affine_maps_of_codes, batch_of, unit_rows_of_codes
+from polyspline.manifold.maps import affine_maps_of_codes, batch_of, knot_rows_of_codes
 from polyspline.manifold.regions import RegionSet, Source, region_set
 
 Floats = npt.NDArray[np.float64]
@@ -213,7 +213,7 @@ def _edge_slopes(regions: RegionSet) -> Iterator[tuple[Integers, Floats, Floats,
     for low in range(0, len(order), step):
         some = order[low : low + step]
         pair = edges[some].astype(np.int64)
-        rows, _ = unit_rows_of_codes(net, regions.codes[pair[:, 0]], regions.edge_units[some])
+        rows, _ = knot_rows_of_codes(net, regions.codes[pair[:, 0]], regions.edge_sources[some])
         sides = []
         for which in pair.T:
             if kept is None:

@@ -174,22 +174,24 @@ def dimension_bounds(net: Network, codes: npt.NDArray[Any]) -> Integers:
             pieces = np.zeros((len(patterns[low : low + step]), layer.n_out), dtype=np.int64)
             pieces[:, layer.unit_neurons] = patterns[low : low + step]
             chosen = slopes[np.arange(layer.n_out), pieces]
-            ranks[low : low + step] = _capped_ranks(chosen, weight, weight @ small)
+            rows = layer.chosen_rows(pieces)
+            ranks[low : low + step] = _capped_ranks(chosen, rows, weight, weight @ small)
         bounds = np.minimum(bounds, ranks[inverse.reshape(-1)])
         start = stop
     return bounds
 
 
-def _capped_ranks(slopes: Floats, weight: Floats, small: Floats) -> Integers:
-    """Ranks of ``diag(slopes) weight`` for slopes (B, n); those above the width of `small` may be lower."""
-    rows, cap = small.shape
+def _capped_ranks(slopes: Floats, rows: Integers, weight: Floats, small: Floats) -> Integers:
+    """Ranks of ``diag(slopes) weight[rows]``, both (B, n); those above the width of `small` may be lower."""
+    cap = small.shape[1]
     if not cap:
         return np.zeros(len(slopes), dtype=np.int64)
-    ranks = numerical_ranks(singular_values(slopes[:, :, None] * small), rows, cap)
+    ranks = numerical_ranks(singular_values(slopes[:, :, None] * small[rows]), rows.shape[1], cap)
     # With fewer live rows the product has the rank that the layer has, unless that is less.
     unsettled = np.flatnonzero(ranks < np.minimum(cap, np.count_nonzero(slopes, axis=1)))
     step = max(1, _BATCH_NUMBERS // weight.size)
     for low in range(0, len(unsettled), step):
         some = unsettled[low : low + step]
-        ranks[some] = numerical_ranks(singular_values(slopes[some][:, :, None] * weight), *weight.shape)
+        values = singular_values(slopes[some][:, :, None] * weight[rows[some]])
+        ranks[some] = numerical_ranks(values, rows.shape[1], weight.shape[1])
     return ranks

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
 
 import numpy as np
 import numpy.typing as npt
@@ -16,21 +15,17 @@ from polyspline.manifold.regions import RegionSet, Source, region_set
 from polyspline.manifold.spectrum import numerical_ranks, singular_values
 from polyspline.network import Network
 from polyspline.network.dropout import dropconnect_mask, dropout_mask
+from solvers.status import KeyedEnum
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 
 
-class Noise(Enum):
+class Noise(KeyedEnum):
     """What a realisation of the noise masks; the value is the sentence to show."""
 
     DROPOUT = "feature maps of hidden layers are masked"
     DROPCONNECT = "entries of the weights are masked"
-
-    @property
-    def key(self) -> str:
-        """Short name for files and programs, e.g. ``"dropout"``."""
-        return self.name.lower()
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from enum import Enum
 from typing import NamedTuple
 
 import numpy as np
@@ -17,24 +16,20 @@ from polyspline.manifold.density import density_at_latents, log_factors_at, mass
 from polyspline.manifold.priors import GivenPrior, Prior, PriorLike, UniformPrior, as_prior
 from polyspline.manifold.probability import Probabilities, ProbabilityMethod, probabilities
 from polyspline.manifold.regions import RegionSet, Source, default_sampler, region_set
+from solvers.status import KeyedEnum
 
 Floats = npt.NDArray[np.float64]
 
 _MOST_ROUNDS = 1000
 
 
-class EntropyStatus(Enum):
+class EntropyStatus(KeyedEnum):
     """What the value of an entropy is worth; the value is the sentence to show."""
 
     EXACT = "the network is injective: the value is the entropy"
     CORRECTED = "the value has the estimated entropy of the latent given the image taken off"
     UPPER_BOUND = "the network may be, or is, not injective: the value is an upper bound of the entropy"
     SINGULAR = "some mass is on pieces of lower dimension: there is no density, and the entropy is -inf"
-
-    @property
-    def key(self) -> str:
-        """Short name for files and programs, e.g. ``"upper_bound"``."""
-        return self.name.lower()
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from polyspline.cpa.knots import knots_of
 from polyspline.errors import ArgumentError, ShapeError
 from polyspline.manifold.brief import Brief
 from polyspline.manifold.regions import Source, region_set
@@ -128,76 +129,84 @@ def affine_maps(
     return (MapBatch(part, *affine_maps_of_codes(regions.net, regions.codes[part])) for part in parts)
 
 
-def unit_rows_of_codes(net: Network, codes: npt.ArrayLike, units: npt.ArrayLike) -> tuple[Floats, Floats]:
-    """Pre-activation of one unit on the region of each code, as ``row @ z + beta``.
+def knot_rows_of_codes(net: Network, codes: npt.ArrayLike, knots: npt.ArrayLike) -> tuple[Floats, Floats]:
+    """Rows of the function ``row @ z + beta`` that vanishes on one knot, on the region of each code.
 
     Parameters
     ----------
     net : Network
     codes : array_like of int, shape (B, N)
-    units : array_like of int, shape (B,)
-        One unit for each code.
+    knots : array_like of int, shape (B,)
+        One knot for each code, as `Partition.knot` numbers them.
 
     Returns
     -------
     rows : ndarray of float64, shape (B, S)
     beta : ndarray of float64, shape (B,)
+        Of a scalar unit its pre-activation less the knot's; of a max group the difference of the two
+        members that the knot is between.
 
     Raises
     ------
     ShapeError, ArgumentError
-        If the codes do not fit the network, or a unit does not exist.
+        If the codes do not fit the network, or a knot does not exist.
 
     Notes
     -----
-    Guarantee: rounded. The normal of a facet is the row of a unit whose knot is on it.
+    Guarantee: rounded. The normal of a facet is the row of a knot that is on it.
     """
     pieces = _checked_codes(net, codes)
-    asked = np.asarray(units, dtype=np.int64)
+    asked, table = np.asarray(knots, dtype=np.int64), knots_of(net.layers)
     if asked.shape != (len(pieces),):
-        raise ShapeError(f"expected one unit for each of {len(pieces)} codes, got shape {asked.shape}.")
-    if len(asked) and (asked.min() < 0 or asked.max() >= net.n_units):
-        raise ArgumentError(f"units must be 0 to {net.n_units - 1}, got {asked.min()} to {asked.max()}.")
+        raise ShapeError(f"expected one knot for each of {len(pieces)} codes, got shape {asked.shape}.")
+    if len(asked) and (asked.min() < 0 or asked.max() >= len(table.unit)):
+        raise ArgumentError(f"knots must be 0 to {len(table.unit) - 1}, got {asked.min()} to {asked.max()}.")
     size = net.latent_dim
     rows = np.empty((len(pieces), size + 1))
-    layer_of, neuron_of = net.unit_index[asked].T
+    firsts = np.cumsum([0, *(layer.n_rows for layer in net.layers)])
+    layer_of = np.searchsorted(firsts, table.upper[asked], side="right") - 1
+    upper, lower = table.upper[asked] - firsts[layer_of], table.lower[asked]
     chain = _Chain(net)
-    # Units of one layer together: the layers behind it are not computed for them.
+    # Knots of one layer together: the layers behind it are not computed for them.
     order = np.argsort(layer_of, kind="stable")
     for low in range(0, len(order), chain.chunk):
         some = order[low : low + chain.chunk]
         for depth, values in enumerate(chain.preactivations(pieces[some])):
             mine = np.flatnonzero(layer_of[some] == depth)
-            rows[some[mine]] = values[mine, :, neuron_of[some[mine]]]
+            rows[some[mine]] = values[mine, :, upper[some[mine]]]
+            paired = mine[lower[some[mine]] >= 0]
+            rows[some[paired]] -= values[paired, :, lower[some[paired]] - firsts[depth]]
             if depth == layer_of[some[-1]]:
                 break
-    return rows[:, :size], rows[:, size]
+    return rows[:, :size], rows[:, size] - table.position[asked]
 
 
 class _Chain:
-    """The forward product of a network for many codes, as arrays (B, S + 1, neurons).
+    """The forward product of a network for many codes, as arrays (B, S + 1, rows).
 
-    The last of the S + 1 rows is that of the constant terms.
+    The last of the S + 1 is that of the constant terms.
     """
 
     def __init__(self, net: Network) -> None:
         self.net = net
-        widest = max(layer.n_out for layer in net.layers)
+        widest = max(layer.n_rows for layer in net.layers)
         self.chunk = max(16, _CHUNK_BYTES // (8 * (net.latent_dim + 1) * widest))
-        self._weights = [np.ascontiguousarray(layer.weight.T) for layer in net.layers]
+        self._weights = [
+            layer.matrix.T if layer.is_sparse else np.ascontiguousarray(layer.matrix.T)
+            for layer in net.layers
+        ]
         self._ends = np.cumsum([0, *(len(layer.unit_neurons) for layer in net.layers)]).tolist()
 
     def preactivations(self, codes: npt.NDArray[Any]) -> Iterator[Floats]:
         """Pre-activations of each layer in turn."""
         first = self.net.layers[0]
-        start = np.vstack([self._weights[0], first.bias])[None]
+        start = np.vstack([first.weight.T, first.bias])[None]
         values: Floats = np.broadcast_to(start, (len(codes), *start.shape[1:]))
         yield values
         for depth, layer in enumerate(self.net.layers[1:], start=1):
             inputs = self.activated(depth - 1, values, codes)
-            values = (inputs.reshape(-1, layer.n_in) @ self._weights[depth]).reshape(
-                len(codes), -1, layer.n_out
-            )
+            product = np.asarray(inputs.reshape(-1, layer.n_in) @ self._weights[depth])
+            values = product.reshape(len(codes), -1, layer.n_rows)
             values[:, -1] += layer.bias
             yield values
 
@@ -214,6 +223,8 @@ class _Chain:
             return values
         pieces = np.zeros((len(codes), layer.n_out), dtype=np.int64)
         pieces[:, layer.unit_neurons] = codes[:, self._ends[depth] : self._ends[depth + 1]]
+        if layer.has_groups:
+            values = np.take_along_axis(values, layer.chosen_rows(pieces)[:, None, :], axis=2)
         pieces += slopes.shape[1] * np.arange(layer.n_out)
         found = values * slopes.reshape(-1)[pieces][:, None, :]
         if np.any(offsets):

@@ -12,9 +12,13 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from polyspline.cpa.layers import Layer
 from polyspline.errors import ArgumentError, ShapeError, require
 from polyspline.manifold.priors import GaussianPrior, Prior, UniformPrior
 from polyspline.network import Network
+
+Floats: TypeAlias = npt.NDArray[np.float64]
+Integers: TypeAlias = npt.NDArray[np.int64]
 
 if TYPE_CHECKING:
     import torch
@@ -196,23 +200,28 @@ def _network_maps(torch: Any, net: Network, latents: Any, parameters: Parameters
     for layer, (weight, bias) in zip(net.layers, parameters, strict=True):
         slope, offset = weight @ slope, offset @ weight.T + bias
         value = value @ weight.T + bias
-        steps, shifts, value = _pieces(layer, value.detach().cpu().numpy())
+        rows, *found = _pieces(layer, value.detach().cpu().numpy())
         steps, shifts, value = (
-            torch.as_tensor(part, dtype=latents.dtype, device=latents.device)
-            for part in (steps, shifts, value)
+            torch.as_tensor(part, dtype=latents.dtype, device=latents.device) for part in found
         )
+        if layer.has_groups:
+            place = torch.arange(len(latents), device=latents.device).unsqueeze(-1)
+            chosen = torch.as_tensor(rows, device=latents.device)
+            slope, offset = slope[place, chosen], offset[place, chosen]
         slope, offset = steps.unsqueeze(-1) * slope, steps * offset + shifts
     return slope, offset
 
 
-def _pieces(layer: Any, before: npt.NDArray[np.float64]) -> tuple[Any, Any, Any]:
-    """Slope, offset and value of the piece that each pre-activation (P, n) is on."""
-    steps, shifts = np.ones_like(before), np.zeros_like(before)
-    for unit, where, _ in layer.scalar_kinds:
-        piece = np.searchsorted(np.asarray(unit.knots), before[:, where], side="left")
-        steps[:, where] = np.asarray(unit.slopes)[piece]
-        shifts[:, where] = np.asarray(unit.offsets)[piece]
-    return steps, shifts, steps * before + shifts
+def _pieces(layer: Layer, before: Floats) -> tuple[Integers, Floats, Floats, Floats]:
+    """Row, slope, offset and value (P, out) of the piece of each unit at pre-activations (P, rows)."""
+    pieces = np.zeros((len(before), layer.n_out), dtype=np.int64)
+    for unit, where, rows in layer.scalar_kinds:
+        pieces[:, where] = unit.pieces(before[:, rows])
+    for group, where, members in layer.group_kinds:
+        pieces[:, where] = group.pieces(before[:, members])
+    chosen = layer.chosen_rows(pieces)
+    steps, shifts = (table[np.arange(layer.n_out), pieces] for table in layer.unit_tables)
+    return chosen, steps, shifts, steps * np.take_along_axis(before, chosen, axis=1) + shifts
 
 
 def _module_maps(torch: Any, module: Any, latents: Any) -> tuple[Any, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
 
 import numpy as np
 import numpy.typing as npt
@@ -12,9 +11,11 @@ from scipy.special import ndtr
 from polyspline.errors import ArgumentError
 from polyspline.manifold.locating import Locator, shares_of
 from polyspline.manifold.priors import GaussianPrior, Prior, PriorLike, UniformPrior, as_prior
-from polyspline.manifold.region_polytopes import region_ends, region_polytopes
+from polyspline.manifold.region_polytopes import region_polytopes
+from polyspline.manifold.region_rows import region_ends
 from polyspline.manifold.regions import RegionSet, Source, region_set
 from polyspline.manifold.volumes import MOST_DIMENSIONS, Volumes, check_few_dimensions, volumes
+from solvers.status import KeyedEnum
 
 Floats = npt.NDArray[np.float64]
 
@@ -22,18 +23,13 @@ _CHUNK_DRAWS = 65536
 _CHUNK_POINTS = 500_000
 
 
-class ProbabilityMethod(Enum):
+class ProbabilityMethod(KeyedEnum):
     """How probabilities were obtained; the value is the sentence to show."""
 
     VOLUME = "shares of the volume of the uniform prior's domain, rounded"
     CDF = "differences of the normal distribution function at the ends of each interval, rounded"
     POLYTOPE = "volume of each region times the mean density at uniform points of it"
     DRAWS = "shares of draws of the prior"
-
-    @property
-    def key(self) -> str:
-        """Short name for files and programs, e.g. ``"polytope"``."""
-        return self.name.lower()
 
 
 @dataclass(frozen=True, eq=False)

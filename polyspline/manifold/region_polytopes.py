@@ -15,8 +15,8 @@ import numpy.typing as npt
 from scipy.spatial import ConvexHull, QhullError
 
 from polyspline.errors import DomainError
-from polyspline.inversion.region_maps import RegionMapper
 from polyspline.manifold.polytopes import SimplePolytopes, simple_polytopes
+from polyspline.manifold.region_rows import RegionRows, Rows
 from polyspline.manifold.regions import RegionSet
 
 Floats = npt.NDArray[np.float64]
@@ -31,9 +31,6 @@ ACCURACY = 1e-9
 _BATCH = 1024
 _BATCH_FACES = 4_000_000
 """Bounds the regions of a batch: each has about 5^S pairs of a vertex and a face."""
-
-_FAR = 10.0
-"""Reach in an unbounded domain, in distances of a middling region from the origin."""
 
 _HULLS_UP_TO = 6
 _FLAT = 1e-12
@@ -115,8 +112,7 @@ def region_polytopes(regions: RegionSet, which: npt.ArrayLike | None = None) -> 
     Guarantee: rounded. In floats: the vertices are those of the hull of the dual points; each is
     feasible up to rounding and each edge has two, so that none is missing; errors are
     estimated to first order, by the facets' areas times the bounds of the rounding of their rows. A region
-    whose error may exceed 1e-9 of its volume comes from its exact rows (`Region.v_representation`),
-    at some tens of milliseconds.
+    whose error may exceed 1e-9 of its volume comes from its exact rows, at some milliseconds.
 
     Algorithm: rows are those of the known facets, or all; one dual hull (Qhull) per region; the
     rest for all regions of a batch at once, see `simple_polytopes`.
@@ -156,45 +152,23 @@ def _cones(vertices: Floats) -> Floats:
     return np.concatenate([np.broadcast_to(middle, (len(facets), 1, len(middle))), facets], axis=1)
 
 
-@dataclass(frozen=True, eq=False)
-class _Rows:
-    """Rows of a batch of regions, padded: those of region i are ``G[i, :count[i]]``."""
-
-    G: Floats
-    h: Floats
-    slack: Floats
-    count: Integers
-
-
 class _Maker:
     """Makes the polytopes of the regions of one set."""
 
     def __init__(self, regions: RegionSet) -> None:
-        self.regions = regions
-        low, high = regions.domain.bounds()
-        if regions.domain.bounded:
-            reach = np.maximum(np.abs(low), np.abs(high))
-            self._limit = 2.0 * reach
-        else:
-            # Bounds of rounding grow with what they hold for: regions farther out come from exact rows.
-            typical = np.median(np.abs(regions.points).max(axis=1, initial=0.0)) if len(regions) else 0.0
-            reach = self._limit = np.full(len(low), _FAR * (1.0 + typical))
-        self._mapper = RegionMapper(regions.net.layers, regions.domain, reach)
-        ends = np.concatenate([regions.edges[:, 0], regions.edges[:, 1]])
-        order = np.argsort(ends, kind="stable")
-        self._knots = np.concatenate([regions.edge_sources, regions.edge_sources])[order].astype(np.int64)
-        self._start = np.searchsorted(ends[order], np.arange(len(regions) + 1))
+        self.dim = regions.net.latent_dim
+        self._rows = RegionRows(regions)
 
     def batch(self, which: Integers) -> PolytopeBatch:
         """Polytopes of some regions."""
-        count, dim = len(which), self.regions.net.latent_dim
-        rows = self.rows(which)
+        count, dim = len(which), self.dim
+        rows = self._rows.of(which)
         volumes, errors = np.full(count, np.nan), np.full(count, np.nan)
         vertices: list[Floats] = [np.empty((0, dim))] * count
         sources = [PolytopeSource.EXACT_ROWS] * count
         place = np.full(count, -1, dtype=np.int64)
-        owner, tight = self._dual_hulls(which, rows)
-        points, near, sound = _corners(owner, tight, rows, self._limit)
+        owner, tight = self._rows.corners(which, rows)
+        points, near, sound = _corners(owner, tight, rows, self._rows.limit)
         bad = np.bincount(owner, ~sound, minlength=count) > 0
         many = np.bincount(owner, near.sum(axis=1) > dim, minlength=count) > 0
         met = np.bincount(owner, minlength=count) > 0
@@ -220,72 +194,15 @@ class _Maker:
                 sources[i] = PolytopeSource.HULL
         return PolytopeBatch(which, volumes, errors, tuple(sources), tuple(vertices), simple, place)
 
-    def rows(self, which: Integers) -> _Rows:
-        """Rows of the facets where they are known, else all rows."""
-        parts: list[tuple[Floats, Floats, Floats]] = []
-        n_knots = int(np.sum(self.regions.net.n_pieces - 1))
-        for low in range(0, len(which), self._mapper.chunk):
-            some = which[low : low + self._mapper.chunk]
-            maps = self._mapper.maps(self.regions.codes[some])
-            domain_rows = np.arange(n_knots, maps.rows.shape[1])
-            for i, region in enumerate(some.tolist()):
-                chosen: Integers | slice = slice(None)
-                if region < self.regions.expanded:
-                    own = np.unique(self._knots[self._start[region] : self._start[region + 1]])
-                    chosen = np.concatenate([own, domain_rows])
-                G, h, slack = maps.rows[i, chosen], maps.sides[i, chosen], maps.slack[i, chosen]
-                kept = np.abs(G).sum(axis=1) > 0
-                parts.append((G[kept], h[kept], slack[kept]))
-        count = np.array([len(h) for _, h, _ in parts], dtype=np.int64)
-        most = int(count.max(initial=1))
-        G = np.zeros((len(which), most, self.regions.net.latent_dim))
-        h, slack = np.ones((len(which), most)), np.zeros((len(which), most))
-        for i, (row, side, wrong) in enumerate(parts):
-            G[i, : len(side)], h[i, : len(side)], slack[i, : len(side)] = row, side, wrong
-        return _Rows(G, h, slack, count)
-
-    def _dual_hulls(self, which: Integers, rows: _Rows) -> tuple[Integers, Integers]:
-        """Vertices by their rows: region (V,) and rows in it (V, S); none where floats see no polytope."""
-        owners, tights = [np.empty(0, dtype=np.int64)], [np.empty((0, rows.G.shape[2]), dtype=np.int64)]
-        room = rows.h - np.einsum("bms,bs->bm", rows.G, self.regions.points[which])
-        for i in range(len(which)):
-            m = int(rows.count[i])
-            tight = _vertex_rows(rows.G[i, :m], room[i, :m])
-            owners.append(np.full(len(tight), i, dtype=np.int64))
-            tights.append(tight)
-        return np.concatenate(owners), np.concatenate(tights)
-
     def _exactly(self, region: int) -> tuple[Floats, float, float]:
         """Vertices, volume and error from the exact rows."""
-        found = self.regions.region(region)
+        found = self._rows.exact_polytope(region)
         if not found.bounded:
-            return np.empty((0, self.regions.net.latent_dim)), float("inf"), 0.0
-        volume = found.volume()
-        return found.vertices(), volume, _EPS * volume
+            return np.empty((0, found.dim)), float("inf"), 0.0
+        return found.vertices, found.volume, _EPS * found.volume
 
 
-def _vertex_rows(G: Floats, room: Floats) -> Integers:
-    """Rows of each vertex (V, S), ascending, of ``G y <= room``; none if 0 is not well inside."""
-    dim = G.shape[1]
-    nothing = np.empty((0, dim), dtype=np.int64)
-    if len(room) <= dim or not room.min() > 0:
-        return nothing
-    dual = G / room[:, None]
-    if not np.isfinite(dual).all():
-        return nothing
-    if dim == 1:
-        ends = np.array([[int(np.argmin(dual[:, 0]))], [int(np.argmax(dual[:, 0]))]], dtype=np.int64)
-        return ends if dual.min() < 0 < dual.max() else nothing
-    try:
-        hull = ConvexHull(dual)
-    except QhullError:
-        return nothing
-    if not (hull.equations[:, -1] < 0).all():  # 0 is outside: the polyhedron is unbounded
-        return nothing
-    return np.sort(hull.simplices.astype(np.int64), axis=1)
-
-
-def _corners(owner: Integers, tight: Integers, rows: _Rows, limit: Floats) -> tuple[Floats, Flags, Flags]:
+def _corners(owner: Integers, tight: Integers, rows: Rows, limit: Floats) -> tuple[Floats, Flags, Flags]:
     """Vertices (V, S), which rows each is on (V, m) up to rounding, and whether each is sound (V,)."""
     G, h = rows.G[owner[:, None], tight], rows.h[owner[:, None], tight]
     size = np.abs(np.linalg.det(G))
@@ -302,7 +219,7 @@ def _corners(owner: Integers, tight: Integers, rows: _Rows, limit: Floats) -> tu
 
 
 def _measured(
-    fit: Integers, owner: Integers, tight: Integers, points: Floats, rows: _Rows
+    fit: Integers, owner: Integers, tight: Integers, points: Floats, rows: Rows
 ) -> tuple[SimplePolytopes, Integers, Floats, Floats]:
     """Volumes and errors of the regions `fit`, and where the vertices of each begin among all."""
     mine = np.flatnonzero(np.isin(owner, fit))
@@ -321,7 +238,7 @@ def _measured(
     return simple, np.stack([starts, ends], axis=1), simple.volumes, errors
 
 
-def _by_hull(points: Floats, near: Flags, rows: _Rows, i: int) -> tuple[Floats, float, float] | None:
+def _by_hull(points: Floats, near: Flags, rows: Rows, i: int) -> tuple[Floats, float, float] | None:
     """Vertices, volume and error from the hull of vertices; None if a facet of it is on no row."""
     dim = points.shape[1]
     if len(points) <= dim:
@@ -339,16 +256,3 @@ def _by_hull(points: Floats, near: Flags, rows: _Rows, i: int) -> tuple[Floats, 
     if not error <= ACCURACY * volume:
         return None
     return points[hull.vertices], volume, error
-
-
-def region_ends(regions: RegionSet) -> Floats:
-    """Return the ends of the intervals that regions of a line are, (R, 2), rounded; maybe infinite."""
-    maker = _Maker(regions)
-    parts = [np.empty((0, 2))]
-    for low in range(0, len(regions), _BATCH):
-        rows = maker.rows(np.arange(low, min(low + _BATCH, len(regions))))
-        G, h = rows.G[:, :, 0], rows.h
-        lower = np.where(G < 0, -h, -np.inf).max(axis=1, initial=-np.inf)
-        upper = np.where(G > 0, h, np.inf).min(axis=1, initial=np.inf)
-        parts.append(np.stack([lower, upper], axis=1))
-    return np.concatenate(parts)

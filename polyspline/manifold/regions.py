@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from polyspline.cpa.knots import knots_of
 from polyspline.cpa.matrices import as_float_array
 from polyspline.domains import Box, Domain, check_dimension
 from polyspline.errors import ArgumentError, DomainError, ShapeError
@@ -93,16 +94,10 @@ class RegionSet:
         """Indices of the regions that a draw met (of a partition, of all), ascending."""
         return np.flatnonzero(self.draws).astype(np.int64)
 
-    @cached_property
-    def _knot_unit(self) -> Integers:
-        """Unit of every knot, (K,)."""
-        counts = np.asarray(self.net.n_pieces) - 1
-        return np.repeat(np.arange(len(counts), dtype=np.int64), counts)
-
     @property
     def edge_units(self) -> Integers:
         """Unit whose knot is on the facet of each edge, (E,)."""
-        return self._knot_unit[self.edge_sources]
+        return knots_of(self.net.layers).unit[self.edge_sources]
 
     def region(self, index: int) -> Region:
         """Region of an index, ``0 <= index < R``; it knows its neighbours if it is of a partition.

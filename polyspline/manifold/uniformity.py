@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +14,7 @@ from polyspline.manifold.density import log_factors_at
 from polyspline.manifold.region_polytopes import region_polytopes
 from polyspline.manifold.regions import RegionSet, Source, default_sampler, region_set
 from polyspline.manifold.volumes import MOST_DIMENSIONS, VolumeMethod, Volumes, volumes
+from solvers.status import KeyedEnum
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -22,7 +22,7 @@ Integers = npt.NDArray[np.int64]
 _CHUNK_TARGETS = 1024
 
 
-class UniformityVerdict(Enum):
+class UniformityVerdict(KeyedEnum):
     """Whether uniform latents have uniform images; the value is the sentence to show."""
 
     UNIFORM = "all regions are stretched alike and the network is injective: uniform on the manifold"
@@ -32,11 +32,6 @@ class UniformityVerdict(Enum):
     )
     NOT_UNIFORM = "regions are stretched differently and the network is injective: not uniform"
     SINGULAR = "some region is sent to lower dimension: not uniform in dimension S"
-
-    @property
-    def key(self) -> str:
-        """Short name for files and programs, e.g. ``"equal_stretch"``."""
-        return self.name.lower()
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,16 +125,11 @@ def uniformity(source: Source, *, injective: bool | None = None, tol: float = 1e
     return Uniformity(regions, verdict, logs, centre, worst, off, ratio, regions.sampled)
 
 
-class ResamplingMethod(Enum):
+class ResamplingMethod(KeyedEnum):
     """How latents were resampled; the value is the sentence to show."""
 
     REGIONS = "a region by its weight, then a uniform point of it by triangulation: independent and exact"
     CANDIDATES = "uniform latents, chosen again by their weights with replacement: approximate, and repeated"
-
-    @property
-    def key(self) -> str:
-        """Short name for files and programs, e.g. ``"regions"``."""
-        return self.name.lower()
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
 from functools import cached_property
 
 import numpy as np
@@ -19,6 +18,7 @@ from polyspline.manifold.maps import affine_maps
 from polyspline.manifold.region_polytopes import PolytopeSource, region_polytopes
 from polyspline.manifold.regions import RegionSet, Source, default_sampler, region_set
 from solvers.polyhedron import HPolyhedron
+from solvers.status import KeyedEnum
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -29,16 +29,11 @@ MOST_DIMENSIONS = 8
 _CHUNK_DRAWS = 65536
 
 
-class VolumeMethod(Enum):
+class VolumeMethod(KeyedEnum):
     """How volumes were obtained; the value is the sentence to show."""
 
     VERTICES = "the polytope of each region was measured, rounded"
     DRAWS = "shares of uniform draws from the domain, times its volume"
-
-    @property
-    def key(self) -> str:
-        """Short name for files and programs, e.g. ``"vertices"``."""
-        return self.name.lower()
 
 
 @dataclass(frozen=True, eq=False)

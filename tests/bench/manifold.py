@@ -2,7 +2,9 @@
 
 Prints for each figure how many items it took (regions or facets), CPU-seconds, items per
 CPU-second and the goal, if there is one; CPU-seconds are the least of some runs, on one core if the
-libraries for linear algebra are told so (``OMP_NUM_THREADS=1``).
+libraries for linear algebra are told so (``OMP_NUM_THREADS=1``). The maps are compared with the
+Jacobian by torch's automatic differentiation at a point of each region: the largest difference is printed,
+relative to the largest entry.
 """
 
 from __future__ import annotations
@@ -13,24 +15,37 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import cache
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from polyspline.domains import Box
 from polyspline.enumeration import enumerate_regions
+from polyspline.errors import require
 from polyspline.manifold.angles import edge_angles
+from polyspline.manifold.density import density
 from polyspline.manifold.dimension import intrinsic_dimension
 from polyspline.manifold.disentanglement import disentanglement
+from polyspline.manifold.entropy import entropy
 from polyspline.manifold.log_det import log_determinants
 from polyspline.manifold.maps import affine_maps_of_codes
+from polyspline.manifold.value_ranges import value_ranges
 from polyspline.manifold.volumes import volumes
-from polyspline.network import zoo
+from polyspline.network import Network, zoo
 from polyspline.partition import Partition
+
+Floats = npt.NDArray[np.float64]
+Codes = npt.NDArray[Any]
 
 WIDTHS = (4, 32, 32, 64)
 _VOLUME_WIDTHS = (4, 24, 16, 8)
+_THIN_WIDTHS = (2, 64, 64, 64, 10)
+_MASS_WIDTHS = (3, 16, 12, 8)
 _QUICK = 500
 _RUNS = 2
+_LEAKY = "leaky_relu:0.1"
 
 
 @dataclass(frozen=True)
@@ -42,13 +57,16 @@ class Row:
     name
         What is computed.
     items
-        Number of regions or facets.
+        Number of regions, facets or points.
     what
-        Which of the two.
+        Which of these.
     seconds
         CPU-seconds.
     goal
         What is to be reached at full size, as words; empty if nothing is.
+    difference
+        How far the maps are from what they are compared with, relative to the largest entry; None if
+        there is nothing to compare.
     """
 
     name: str
@@ -56,6 +74,7 @@ class Row:
     what: str
     seconds: float
     goal: str
+    difference: float | None = None
 
     @property
     def rate(self) -> float:
@@ -72,41 +91,141 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def timed(work: Callable[[], object]) -> float:
+def timed(work: Callable[[], object], runs: int) -> float:
     """CPU-seconds that some work takes, the least of some runs."""
     spent = []
-    for _ in range(_RUNS):
+    for _ in range(runs):
         began = time.process_time()
         work()
         spent.append(time.process_time() - began)
     return min(spent)
 
 
-def walked(widths: tuple[int, ...], regions: int) -> Partition:
+def walked(widths: tuple[int, ...], regions: int, activation: str = "relu", side: float = 1.0) -> Partition:
     """Walk the partition that is measured: some regions of a random network on a box."""
-    net = zoo.random_network(widths, seed=0)
-    return enumerate_regions(net, Box(-1, 1, dim=widths[0]), max_regions=regions)
+    net = zoo.random_network(widths, activation, seed=0)
+    return enumerate_regions(net, Box(-side, side, dim=widths[0]), max_regions=regions)
+
+
+@dataclass(frozen=True)
+class Work:
+    """Something to measure: the number of items, what they are, and what is done with them."""
+
+    items: int
+    what: str
+    do: Callable[[], object]
+    compare: Callable[[], float] | None = None
+
+
+@cache
+def _large(quick: bool) -> tuple[Partition, Codes]:
+    """Give the large partition, and its codes unpacked beforehand."""
+    part = walked(WIDTHS, _QUICK if quick else 100_000)
+    return part, np.asarray(part.codes)
+
+
+def _maps(quick: bool) -> Work:
+    part, codes = _large(quick)
+    return Work(len(codes), "regions", lambda: affine_maps_of_codes(part.net, codes))
+
+
+def _maps_one_by_one(quick: bool) -> Work:
+    part, codes = _large(quick)
+    some = codes[:_QUICK]
+    return Work(len(some), "regions", lambda: [part.net.affine(code) for code in some])
+
+
+def jacobians(net: Network, points: Floats) -> Floats:
+    """Jacobians (B, D, S) of a network of ReLUs at points (B, S), by torch's automatic differentiation."""
+    torch = require("torch", extra="torch", purpose="compare the maps with Jacobians")
+    z = torch.tensor(points, requires_grad=True)
+    value = z
+    for layer in net.layers[:-1]:
+        value = torch.relu(value @ torch.tensor(layer.weight).T + torch.tensor(layer.bias))
+    images = value @ torch.tensor(net.layers[-1].weight).T + torch.tensor(net.layers[-1].bias)
+    # Points do not mix: one reverse pass for each output serves all of them.
+    rows = [torch.autograd.grad(column.sum(), z, retain_graph=True)[0] for column in images.T]
+    return np.stack([np.asarray(row, dtype=np.float64) for row in rows], axis=1)
+
+
+def _jacobians(quick: bool) -> Work:
+    part, codes = _large(quick)
+
+    def difference() -> float:
+        expected = jacobians(part.net, part.witnesses)
+        apart = np.abs(affine_maps_of_codes(part.net, codes)[0] - expected).max()
+        return float(apart / np.abs(expected).max())
+
+    return Work(len(codes), "regions", lambda: jacobians(part.net, part.witnesses), difference)
+
+
+def _angles(quick: bool) -> Work:
+    part, _ = _large(quick)
+    return Work(part.n_adjacencies, "facets", lambda: edge_angles(part))
+
+
+def _of_large(measure: Callable[[Partition], object]) -> Callable[[bool], Work]:
+    """Measure the regions of the large partition."""
+
+    def prepare(quick: bool) -> Work:
+        part, codes = _large(quick)
+        return Work(len(codes), "regions", lambda: measure(part))
+
+    return prepare
+
+
+def _of(
+    widths: tuple[int, ...], regions: int, measure: Callable[[Partition], object], activation: str = "relu"
+) -> Callable[[bool], Work]:
+    """Measure the regions of a partition of its own."""
+
+    def prepare(quick: bool) -> Work:
+        part = walked(widths, min(_QUICK, regions) if quick else regions, activation)
+        return Work(len(part), "regions", lambda: measure(part))
+
+    return prepare
+
+
+def _density(quick: bool) -> Work:
+    part = walked(_MASS_WIDTHS, 100_000, _LEAKY, 0.1 if quick else 1.0)
+    z = np.random.default_rng(0).choice(part.witnesses, 100 if quick else 1_000)
+    x = part.net(z)
+    return Work(len(x), "points", lambda: density(part, x))
+
+
+def _entropy(quick: bool) -> Work:
+    part = walked(_MASS_WIDTHS, 100_000, _LEAKY, 0.1 if quick else 1.0)
+    return Work(len(part), "regions", lambda: entropy(part))
+
+
+FIGURES: dict[str, tuple[Callable[[bool], Work], str]] = {
+    "maps": (_maps, "100,000 per second"),
+    "maps, one by one": (_maps_one_by_one, ""),
+    "Jacobians": (_jacobians, ""),
+    "angles": (_angles, "20 s at 100,000 regions"),
+    "dimension": (_of_large(intrinsic_dimension), ""),
+    "log-determinants": (_of_large(log_determinants), ""),
+    "disentanglement": (_of_large(disentanglement), ""),
+    "volumes": (_of(_VOLUME_WIDTHS, 10_000, volumes), "30 s at 10,000 regions"),
+    "volumes, thin": (_of(_THIN_WIDTHS, 10_000, volumes, _LEAKY), ""),
+    "ranges of values": (_of(WIDTHS, 1_000, value_ranges), ""),
+    "density": (_density, ""),
+    "entropy": (_entropy, ""),
+}
+"""What is measured, in the order of the table, and the goals."""
 
 
 def rows(quick: bool, only: str | None) -> list[Row]:
     """Measure everything asked for."""
-    part = walked(WIDTHS, _QUICK if quick else 100_000)
-    count = len(part)
-    codes = np.asarray(part.codes)  # unpacked beforehand
-    figures: list[tuple[str, int, str, str, Callable[[], object]]] = [
-        ("maps", count, "regions", "100,000 per second", lambda: affine_maps_of_codes(part.net, codes)),
-        ("angles", part.n_adjacencies, "facets", "20 s at 100,000 regions", lambda: edge_angles(part)),
-        ("dimension", count, "regions", "", lambda: intrinsic_dimension(part)),
-        ("log-determinants", count, "regions", "", lambda: log_determinants(part)),
-        ("disentanglement", count, "regions", "", lambda: disentanglement(part)),
-    ]
-    small = walked(_VOLUME_WIDTHS, _QUICK if quick else 10_000)
-    figures.append(("volumes", len(small), "regions", "30 s at 10,000 regions", lambda: volumes(small)))
-    return [
-        Row(name, items, what, timed(work), goal)
-        for name, items, what, goal, work in figures
-        if only is None or only in name
-    ]
+    found = []
+    for name, (prepare, goal) in FIGURES.items():
+        if only is None or only in name:
+            work = prepare(quick)
+            compared = None if work.compare is None else work.compare()
+            found.append(
+                Row(name, work.items, work.what, timed(work.do, 1 if quick else _RUNS), goal, compared)
+            )
+    return found
 
 
 def main(arguments: list[str]) -> int:
@@ -116,11 +235,15 @@ def main(arguments: list[str]) -> int:
     if options.json:
         print(json.dumps([{**asdict(row), "rate": row.rate} for row in found], indent=1))
         return 0
-    print("| figure           | items           | CPU-s    | items per CPU-s | goal                    |")
-    print("|---|---|---|---|---|")
+    heads = f"{'figure':<16} | {'items':<15} | {'CPU-s':<8} | {'items per CPU-s':<15} | {'difference':<10}"
+    print(f"| {heads} | {'goal':<23} |")
+    print("|---|---|---|---|---|---|")
     for row in found:
-        items = f"{row.items:,} {row.what}"
-        print(f"| {row.name:<16} | {items:<15} | {row.seconds:<8.2f} | {row.rate:<15,.0f} | {row.goal:<23} |")
+        items, apart = f"{row.items:,} {row.what}", "" if row.difference is None else f"{row.difference:.1e}"
+        print(
+            f"| {row.name:<16} | {items:<15} | {row.seconds:<8.2f} | {row.rate:<15,.0f} | {apart:<10} "
+            f"| {row.goal:<23} |"
+        )
     return 0
 
 

@@ -38,8 +38,9 @@ def test_the_bound_is_the_least_rank_of_a_layer(net: Network) -> None:
             pieces = np.zeros(layer.n_out, dtype=np.int64)
             stop = start + len(layer.unit_neurons)
             pieces[layer.unit_neurons] = code[start:stop]
-            slopes = np.array([unit.slopes[piece] for unit, piece in zip(layer.units, pieces, strict=True)])
-            least = min(least, int(np.linalg.matrix_rank(slopes[:, None] * layer.weight)))
+            slopes = layer.unit_tables[0][np.arange(layer.n_out), pieces]
+            rows = layer.weight[layer.chosen_rows(pieces)]
+            least = min(least, int(np.linalg.matrix_rank(slopes[:, None] * rows)))
             start = stop
         assert bound == least
 

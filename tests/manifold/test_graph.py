@@ -14,7 +14,6 @@ from polyspline.manifold.decision_boundary import class_boundary, level_boundary
 from polyspline.manifold.graph_figures import degrees, diameter
 from polyspline.manifold.level_sets import class_level_set, sign_level_set
 from polyspline.manifold.regions import sample_regions
-from polyspline.manifold.value_ranges import value_ranges
 from polyspline.network import Network, zoo
 from polyspline.partition import Partition
 
@@ -150,47 +149,6 @@ def test_a_graph_in_pieces_says_so() -> None:
     assert found.sampled
     with pytest.raises(ArgumentError, match="sweeps"):
         diameter(grid(1, 1), sweeps=0)
-
-
-# ---- ranges of values
-
-
-def test_ranges_enclose_the_values_and_end_at_vertices() -> None:
-    part = enumerate_regions(NET, BOX)
-    found = value_ranges(part)
-    assert found.certified
-    for region in part:
-        values = region.vertices() @ region.A.T + region.b
-        np.testing.assert_allclose(found.lower[region.index], values.min(axis=0), atol=1e-7)
-        np.testing.assert_allclose(found.upper[region.index], values.max(axis=0), atol=1e-7)
-        assert (found.lower[region.index] <= values.min(axis=0) + 1e-14).all()
-        assert (found.upper[region.index] >= values.max(axis=0) - 1e-14).all()
-
-
-def test_ranges_of_directions_and_of_some_regions() -> None:
-    regions = sample_regions(NET, BOX, 12, seed=1)
-    direction = np.array([[1.0, -2.0, 0.5]])
-    found = value_ranges(regions, direction, [3, 0])
-    assert found.sampled
-    for row, index in enumerate([3, 0]):
-        region = regions.region(index)
-        values = (region.vertices() @ region.A.T + region.b) @ direction[0]
-        assert found.lower[row, 0] == pytest.approx(values.min(), abs=1e-7)
-        assert found.upper[row, 0] == pytest.approx(values.max(), abs=1e-7)
-
-
-def test_ranges_on_the_whole_space_may_be_infinite() -> None:
-    net = Network.from_layers([[[1.0, 0.0]], [[1.0]]], [[0.0], [3.0]])
-    part = enumerate_regions(net, WholeSpace(2))
-    found = value_ranges(part)
-    left = int(part.locate([-1.0, 0.0]))
-    assert not found.certified
-    assert (found.lower[left, 0], found.upper[left, 0]) == (3.0, 3.0)
-    assert (found.lower[1 - left, 0], found.upper[1 - left, 0]) == (3.0, np.inf)
-    with pytest.raises(ShapeError):
-        value_ranges(part, np.eye(2))
-    with pytest.raises(ArgumentError, match="0 to 1"):
-        value_ranges(part, which=[2])
 
 
 # ---- level sets

@@ -2,14 +2,27 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_array
 
 from polyspline.cpa.affine import preactivations
+from polyspline.cpa.knots import knots_of
 from polyspline.domains import Box
 from polyspline.enumeration import enumerate_regions
 from polyspline.errors import ArgumentError, ShapeError
-from polyspline.manifold.maps import affine_maps, affine_maps_of_codes, unit_rows_of_codes
+from polyspline.manifold.maps import affine_maps, affine_maps_of_codes, knot_rows_of_codes
 from polyspline.manifold.regions import region_set, sample_regions
 from polyspline.network import Network, zoo
+
+RNG = np.random.default_rng(7)
+GROUPS = Network.from_layers(
+    [RNG.normal(size=(6, 2)), RNG.normal(size=(5, 3)), RNG.normal(size=(2, 3))],
+    [RNG.normal(size=6), RNG.normal(size=5), None],
+    ["max:2", "max:3|leaky_relu:0.2*2", "identity"],
+)
+SPARSE = Network.from_layers(
+    [csr_array(RNG.normal(size=(4, 2))), csr_array(np.diag([1.0, -2.0, 0.0, 3.0])), np.ones((3, 4))],
+    [None, None, None],
+)
 
 NETS = [
     zoo.random_network([3, 7, 6, 4], "relu", seed=0),
@@ -17,6 +30,8 @@ NETS = [
     zoo.random_network([4, 5, 5, 2], ["abs", "identity", "identity"], seed=2),
     zoo.random_network([1, 4, 1], ["relu6", "hardtanh"], seed=3),
     Network.from_layers([[[1.0, 2.0], [0.5, -1.0]]], [[1.0, 0.0]], ["identity"]),
+    GROUPS,
+    SPARSE,
 ]
 
 
@@ -64,26 +79,28 @@ def test_batches_cover_what_is_asked_for_in_its_order() -> None:
 
 
 @pytest.mark.parametrize("net", [net for net in NETS if net.n_units], ids=repr)
-def test_the_row_of_a_unit_is_its_preactivation(net: Network) -> None:
+def test_the_row_of_a_knot_is_that_of_its_unit(net: Network) -> None:
     regions = sample_regions(net, Box(-2, 2, dim=net.latent_dim), 60, neighbours=False)
-    units = np.random.default_rng(0).integers(net.n_units, size=len(regions))
-    rows, beta = unit_rows_of_codes(net, regions.codes, units)
-    for index, unit in enumerate(units):
+    table = knots_of(net.layers)
+    knots = np.random.default_rng(0).integers(len(table.unit), size=len(regions))
+    rows, beta = knot_rows_of_codes(net, regions.codes, knots)
+    for index, knot in enumerate(knots):
         alpha, constant = preactivations(net.layers, regions.codes[index])
-        np.testing.assert_allclose(rows[index], alpha[unit], rtol=1e-12, atol=1e-14)
-        np.testing.assert_allclose(beta[index], constant[unit], rtol=1e-12, atol=1e-14)
+        expected = np.append(alpha, constant[:, None], axis=1)[table.upper[knot]]
+        if table.lower[knot] >= 0:
+            expected = expected - np.append(alpha, constant[:, None], axis=1)[table.lower[knot]]
+        expected[-1] -= table.position[knot]
+        np.testing.assert_allclose(np.append(rows[index], beta[index]), expected, rtol=1e-12, atol=1e-14)
 
 
-def test_the_row_of_an_edge_tells_its_regions_apart() -> None:
-    regions = region_set(enumerate_regions(NETS[1], Box(-3, 3, dim=2)))
-    rows, beta = unit_rows_of_codes(NETS[1], regions.codes[regions.edges[:, 0]], regions.edge_units)
+@pytest.mark.parametrize("net", [NETS[1], GROUPS], ids=repr)
+def test_the_row_of_an_edge_tells_its_regions_apart(net: Network) -> None:
+    regions = region_set(enumerate_regions(net, Box(-3, 3, dim=2)))
+    rows, beta = knot_rows_of_codes(net, regions.codes[regions.edges[:, 0]], regions.edge_sources)
     part = regions.partition
     assert part is not None
-    knots = [part.knot(int(source)) for source in regions.edge_sources]
-    assert [unit for unit, _ in knots] == regions.edge_units.tolist()
-    tables = [NETS[1].layers[layer].units[neuron].knots for layer, neuron in NETS[1].unit_index]
-    place = np.array([tables[unit][knot] for unit, knot in knots])
-    ends = [(rows * regions.points[regions.edges[:, side]]).sum(axis=1) + beta - place for side in (0, 1)]
+    assert [part.knot(int(source))[0] for source in regions.edge_sources] == regions.edge_units.tolist()
+    ends = [(rows * regions.points[regions.edges[:, side]]).sum(axis=1) + beta for side in (0, 1)]
     assert (ends[0] * ends[1] < 0).all()
 
 
@@ -106,10 +123,10 @@ def test_bad_input_is_refused() -> None:
     codes[1, 4] = 2
     with pytest.raises(ArgumentError, match="unit 4"):
         affine_maps_of_codes(net, codes)
-    with pytest.raises(ShapeError, match="one unit for each"):
-        unit_rows_of_codes(net, codes * 0, [1])
+    with pytest.raises(ShapeError, match="one knot for each"):
+        knot_rows_of_codes(net, codes * 0, [1])
     with pytest.raises(ArgumentError, match="0 to 12"):
-        unit_rows_of_codes(net, codes * 0, [1, 13])
+        knot_rows_of_codes(net, codes * 0, [1, 13])
     part = enumerate_regions(net, Box(-1, 1, dim=3), max_regions=4)
     with pytest.raises(ArgumentError, match="0 to 3"):
         affine_maps(part, [4])

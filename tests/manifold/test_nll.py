@@ -14,7 +14,7 @@ from polyspline.domains import Box
 from polyspline.enumeration import enumerate_regions
 from polyspline.errors import ArgumentError, ShapeError
 from polyspline.inversion.preimages import preimages
-from polyspline.manifold.density import density
+from polyspline.manifold.density import density, density_at_latents
 from polyspline.manifold.nll import nll, parameters_of
 from polyspline.manifold.priors import GaussianPrior, GivenPrior, UniformPrior
 from polyspline.network import Network, zoo
@@ -43,6 +43,21 @@ def test_it_is_minus_the_log_density(prior: GaussianPrior | UniformPrior) -> Non
     np.testing.assert_allclose(losses.numpy(), -density(part, x, prior).log_values, rtol=1e-9)
     assert float(nll(NET, x, LATENTS, prior)) == pytest.approx(float(losses.mean()))
     assert float(nll(NET, x, LATENTS, prior, reduction="sum")) == pytest.approx(float(losses.sum()))
+
+
+def test_the_member_of_a_max_group_that_is_largest_counts() -> None:
+    rng = np.random.default_rng(2)
+    net = Network.from_layers(
+        [rng.normal(size=(6, 2)), rng.normal(size=(5, 3))],
+        [rng.normal(size=6), None],
+        ["max:2*3", "max:2|relu*3"],
+    )
+    part = enumerate_regions(net, Box(-1, 1, dim=2))
+    found = density_at_latents(part, LATENTS, PRIOR, others=False)
+    known = np.isfinite(found.log_values)
+    losses = nll(net, net(LATENTS[known]), LATENTS[known], PRIOR, reduction="none")
+    np.testing.assert_allclose(losses.numpy(), -found.log_values[known], rtol=1e-9)
+    assert known.any()
 
 
 def test_of_a_fold_all_preimages_are_summed() -> None:

@@ -12,6 +12,7 @@ from polyspline.domains import Box, Domain, Polytope, WholeSpace
 from polyspline.enumeration import enumerate_regions
 from polyspline.errors import ArgumentError, DomainError
 from polyspline.manifold.polytopes import simple_polytopes
+from polyspline.manifold.probability import probabilities
 from polyspline.manifold.region_polytopes import PolytopeSource, region_polytopes
 from polyspline.manifold.regions import region_set, sample_regions
 from polyspline.manifold.volumes import image_volumes, volumes
@@ -29,6 +30,14 @@ CASES: list[tuple[Network, Domain]] = [
     (zoo.random_network([4, 6, 5, 4], "leaky_relu:0.1", seed=4), Box(-1, 1, dim=4)),
     (zoo.random_network([6, 5, 6], "relu", seed=5), Box(-1, 1, dim=6)),
     (zoo.tent_network(2, 3), Box(0, 1, dim=3)),
+    (
+        Network.from_layers(
+            [np.random.default_rng(5).normal(size=(7, 2)), np.random.default_rng(6).normal(size=(4, 3))],
+            [np.random.default_rng(7).normal(size=7), None],
+            ["max:3|max:2*2", "max:2*2"],
+        ),
+        Box(-2, 2, dim=2),
+    ),
 ]
 LATTICE = Network.from_layers(
     [[[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 0], [1, -1, 0], [0, 1, 1], [1, 1, 1]], np.ones((1, 7))],
@@ -77,6 +86,31 @@ def test_thin_regions_are_measured_from_their_exact_rows() -> None:
     assert len(thin) == 2
     # The strip x + y = -1/2 runs from (-1, 1/2) to (1/2, -1): of length 3/sqrt(2), cut once.
     assert found.values[thin].sum() == pytest.approx(width * 1.5, rel=1e-9)
+
+
+@pytest.mark.parametrize("dim", [1, 2])
+def test_a_facet_whose_row_floats_cannot_tell_is_not_lost(dim: int) -> None:
+    # (2 + x) + (1 - e)(2 - x) - (4 - 2e) is e x: all but the rounding cancels, and the facet is x = 0.
+    e, out = 2.0**-48, np.zeros((2, dim))
+    out[:, 0] = 1.0, -1.0
+    net = Network.from_layers([out, [[1.0, 1.0 - e]], [[1.0]]], [[2.0, 2.0], [2.0 * e - 4.0], [0.0]])
+    domain = Box(-1, 1, dim=dim)
+    part = enumerate_regions(net, domain)
+    assert volumes(part).values == pytest.approx([2.0 ** (dim - 1)] * 2)
+    met = sample_regions(net, domain, 8, neighbours=False)
+    assert met.expanded == 0
+    assert volumes(met).values == pytest.approx([2.0 ** (dim - 1)] * 2)
+    normal = probabilities(enumerate_regions(net, WholeSpace(dim)), "gaussian", n_draws=2000)
+    assert normal.total == pytest.approx(1.0)
+
+
+def test_units_that_are_constant_cost_no_exact_arithmetic() -> None:
+    # The units of the second layer are dead wherever those of the first are.
+    net = Network.from_layers([np.eye(3), np.eye(3), np.eye(3)], [np.zeros(3), [1.0, 0.5, -0.25], None])
+    met = sample_regions(net, Box(-1, 1, dim=3), 200, neighbours=False)
+    found = volumes(met)
+    assert found.covered == pytest.approx(1.0)
+    assert found.n_exact == 0
 
 
 def test_a_face_of_a_simple_polytope_is_measured_too() -> None:
