@@ -1,48 +1,202 @@
-"""Regions of a plane as polygons (plain arrays, nothing is drawn here)."""
+"""Convex polygons and segments cut by half-spaces, many at once (plain arrays, nothing is drawn here)."""
 
 from __future__ import annotations
 
-import networkx as nx
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 
-from polyspline.cpa.knots import knot_functions
-from polyspline.errors import PlotError
-from polyspline.partition import Partition
+from polyspline.plots.rows import FacetRows
 
 Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
+
+_SAME_PLANE = 1e-9
 
 
-def clip(polygon: Floats, normal: Floats, offset: float) -> Floats:
-    """Cut a convex polygon by the half-plane ``normal . z <= offset``.
+@dataclass(frozen=True, eq=False)
+class Polygons:
+    """Convex polygons in the plane or in space.
+
+    Attributes
+    ----------
+    corners
+        (n, K, d) in their order; behind the last corner of a polygon, that corner is repeated.
+    counts
+        (n,) how many corners each has, at most K; less than 3 if there is nothing left of it.
+    owner
+        (n,) region that each is of.
+    """
+
+    corners: Floats
+    counts: Integers
+    owner: Integers
+
+    def __len__(self) -> int:
+        """Return the number of polygons, n."""
+        return len(self.counts)
+
+    def take(self, which: npt.NDArray[np.integer] | npt.NDArray[np.bool_]) -> Polygons:
+        """Return some of the polygons."""
+        return Polygons(self.corners[which], self.counts[which], self.owner[which])
+
+    @property
+    def kept(self) -> Polygons:
+        """The polygons of which something is left."""
+        return self.take(self.counts >= 3)
+
+    @property
+    def valid(self) -> npt.NDArray[np.bool_]:
+        """Which entries are corners, (n, K); the others repeat the last one."""
+        return np.asarray(np.arange(self.corners.shape[1]) < self.counts[:, None])
+
+    def areas(self) -> Floats:
+        """Areas (n,)."""
+        arms = self.corners - self.corners[:, :1]
+        here, there = arms[:, :-1], arms[:, 1:]
+        if self.corners.shape[2] == 2:
+            turns = here[..., 0] * there[..., 1] - here[..., 1] * there[..., 0]
+            return np.asarray(0.5 * np.abs(turns.sum(axis=1)))
+        return np.asarray(0.5 * np.linalg.norm(np.cross(here, there).sum(axis=1), axis=1))
+
+    def means(self) -> Floats:
+        """Mean of the corners of each, (n, d): a point inside."""
+        weights = self.valid[..., None]
+        return np.asarray((self.corners * weights).sum(axis=1) / np.maximum(self.counts, 1)[:, None])
+
+
+def _widened(corners: Floats, width: int) -> Floats:
+    """Copy corners (n, K, d) into (n, width, d), the last one repeated; ``width >= K``."""
+    more = np.repeat(corners[:, -1:], width - corners.shape[1], axis=1)
+    return np.concatenate([corners, more], axis=1)
+
+
+def joined(parts: list[Polygons]) -> Polygons:
+    """Put polygons of several lots, at least one, into one lot, in their order."""
+    width = max(part.corners.shape[1] for part in parts)
+    return Polygons(
+        np.concatenate([_widened(part.corners, width) for part in parts]),
+        np.concatenate([part.counts for part in parts]),
+        np.concatenate([part.owner for part in parts]),
+    )
+
+
+def clip(polygons: Polygons, normals: Floats, offsets: Floats) -> Polygons:
+    """Cut each polygon by a half-space ``normal . z <= offset`` of its own.
 
     Parameters
     ----------
-    polygon
-        (k, 2) corners in order; k may be 0.
-    normal
-        (2,) outward normal of the half-plane.
-    offset
-        Its offset.
+    polygons
+        Convex.
+    normals
+        (n, d), or (d,) for all.
+    offsets
+        (n,), or one for all.
 
     Returns
     -------
-    ndarray
-        (k', 2) corners of the intersection, in the same order. Rounded: for pictures only.
+    Polygons
+        As many, in the same order; rounded, for pictures only.
+
+    Notes
+    -----
+    Algorithm: Sutherland and Hodgman's, for all polygons that are cut at once.
     """
-    excess = polygon @ normal - offset
-    inside = excess <= 0.0
-    if inside.all():
-        return polygon
-    corners: list[Floats] = []
-    for here in range(len(polygon)):
-        there = (here + 1) % len(polygon)
-        if inside[here]:
-            corners.append(polygon[here])
-        if inside[here] != inside[there]:
-            share = excess[here] / (excess[here] - excess[there])
-            corners.append(polygon[here] + share * (polygon[there] - polygon[here]))
-    return np.array(corners).reshape(-1, 2)
+    count = len(polygons)
+    sides = np.broadcast_to(normals, (count, polygons.corners.shape[2]))
+    excess = np.einsum("nkd,nd->nk", polygons.corners, sides) - np.broadcast_to(offsets, (count,))[:, None]
+    valid = polygons.valid
+    touched = np.flatnonzero(((excess > 0.0) & valid).any(axis=1))
+    if not len(touched):
+        return polygons
+    corners, numbers = _cut(
+        polygons.corners[touched], polygons.counts[touched], excess[touched], valid[touched]
+    )
+    width = corners.shape[1]
+    whole = _widened(polygons.corners, max(polygons.corners.shape[1], width))
+    whole[touched, :width] = corners
+    whole[touched, width:] = corners[:, -1:]
+    kept = polygons.counts.copy()
+    kept[touched] = numbers
+    return Polygons(whole, kept, polygons.owner)
+
+
+def _cut(
+    corners: Floats, counts: Integers, excess: Floats, valid: npt.NDArray[np.bool_]
+) -> tuple[Floats, Integers]:
+    """Corners (m, K', d), the last one repeated, and their numbers (m,), of polygons that are cut."""
+    count, width, dim = corners.shape
+    following = (np.arange(width) + 1) % np.maximum(counts, 1)[:, None]
+    next_excess = np.take_along_axis(excess, following, axis=1)
+    next_corner = np.take_along_axis(corners, following[..., None], axis=1)
+    inside = (excess <= 0.0) & valid
+    crossed = ((excess <= 0.0) != (next_excess <= 0.0)) & valid
+    rise = excess - next_excess
+    share = excess / np.where(crossed, rise, 1.0)
+    points = corners + np.where(crossed, share, 0.0)[..., None] * (next_corner - corners)
+    # Each corner gives itself, if inside, and then the crossing on the side to the next one.
+    emitted = np.stack([inside, crossed], axis=2).reshape(count, 2 * width)
+    given = np.stack([corners, points], axis=2).reshape(count, 2 * width, dim)
+    numbers = emitted.sum(axis=1).astype(np.int64)
+    most = max(3, int(numbers.max()))
+    order = np.argsort(~emitted, axis=1, kind="stable")[:, :most]
+    last = np.maximum(numbers - 1, 0)[:, None]
+    place = np.take_along_axis(order, np.minimum(np.arange(order.shape[1]), last), axis=1)
+    return np.take_along_axis(given, place[..., None], axis=1), numbers
+
+
+def clip_by_regions(polygons: Polygons, rows: FacetRows, *, within: bool = False) -> Polygons:
+    """Cut each polygon to the region that owns it.
+
+    Parameters
+    ----------
+    polygons
+        In the plane, or in space.
+    rows
+        Of all regions.
+    within
+        Whether each polygon lies in a plane that may be one of the region's rows, which rounding
+        then keeps from cutting it.
+
+    Returns
+    -------
+    Polygons
+        As many, in the same order; rounded.
+    """
+    counts = np.diff(rows.start)[polygons.owner]
+    planes = _planes(polygons) if within else None
+    corners, numbers = polygons.corners.copy(), polygons.counts.copy()
+    for place in range(int(counts.max(initial=0))):
+        live = np.flatnonzero((counts > place) & (numbers > 0))
+        row = rows.start[polygons.owner[live]] + place
+        normals, offsets = rows.normals[row], rows.offsets[row]
+        if planes is not None:
+            other = ~same_plane(normals, offsets, planes[0][live], planes[1][live])
+            live, normals, offsets = live[other], normals[other], offsets[other]
+        cut = clip(Polygons(corners[live], numbers[live], polygons.owner[live]), normals, offsets)
+        if cut.corners.shape[1] > corners.shape[1]:
+            corners = _widened(corners, cut.corners.shape[1])
+        corners[live], numbers[live] = cut.corners, cut.counts
+    return Polygons(corners, numbers, polygons.owner)
+
+
+def same_plane(
+    normals: Floats, offsets: Floats, others: Floats, their_offsets: Floats
+) -> npt.NDArray[np.bool_]:
+    """Whether planes (n, d), (n,) are one up to rounding, whichever way their normals point."""
+    along = np.einsum("nd,nd->n", normals, others)
+    apart = np.abs(normals - along[:, None] * others).max(axis=1, initial=0.0)
+    shift = np.abs(offsets - along * their_offsets) / (1.0 + np.abs(offsets))
+    return np.asarray(np.maximum(apart, shift) <= _SAME_PLANE)
+
+
+def _planes(polygons: Polygons) -> tuple[Floats, Floats]:
+    """Plane of each polygon in space: unit normals (n, 3) and offsets (n,)."""
+    arms = polygons.corners[:, 1:3] - polygons.corners[:, :1]
+    normals = np.cross(arms[:, 0], arms[:, 1])
+    normals = normals / np.linalg.norm(normals, axis=1, keepdims=True)
+    return normals, np.einsum("nd,nd->n", normals, polygons.corners[:, 0])
 
 
 def rectangle(lo: Floats, hi: Floats) -> Floats:
@@ -50,158 +204,67 @@ def rectangle(lo: Floats, hi: Floats) -> Floats:
     return np.array([[lo[0], lo[1]], [hi[0], lo[1]], [hi[0], hi[1]], [lo[0], hi[1]]])
 
 
-def inequalities(partition: Partition) -> list[tuple[Floats, Floats]]:
-    """Rows ``G z <= h`` of every region, of unit length: G (m, S) and h (m,), rounded.
-
-    Which rows a region has is known exactly: its facets to neighbours from the adjacencies,
-    and the rows of the domain. Only regions whose facets were not all crossed are asked for
-    their H-representation, which takes longer.
-    """
-    bounds = _unit_length(*partition.domain.rows())
-    ends = np.concatenate([partition.edges[:, 0], partition.edges[:, 1]])
-    order = np.argsort(ends, kind="stable")
-    starts = np.searchsorted(ends[order], np.arange(len(partition) + 1))
-    sources = np.tile(partition.edge_sources, 2)[order]
-    systems = []
-    for index in range(len(partition)):
-        if index < partition.expanded:
-            crossed = sources[starts[index] : starts[index + 1]]
-            facets = _knot_rows(partition, index, crossed)
-            systems.append((np.vstack([facets[0], bounds[0]]), np.concatenate([facets[1], bounds[1]])))
-        else:
-            system = partition[index].hrep
-            systems.append((system.G, system.h))
-    return systems
+def planar_cells(rows: FacetRows, lo: Floats, hi: Floats) -> Polygons:
+    """Cut every region of the plane to the view from `lo` (2,) to `hi` (2,), and drop those out of view."""
+    count = len(rows.start) - 1
+    view = Polygons(
+        np.repeat(rectangle(lo, hi)[None], count, axis=0),
+        np.full(count, 4, dtype=np.int64),
+        np.arange(count, dtype=np.int64),
+    )
+    return clip_by_regions(view, rows).kept
 
 
-def _knot_rows(partition: Partition, index: int, sources: npt.NDArray[np.int32]) -> tuple[Floats, Floats]:
-    """Rows of one region for unit knots that its facets lie on, as `Partition.knot` numbers them."""
-    net = partition.net
-    alpha, beta = knot_functions(net.layers, net.knots, partition.code(index), sources.astype(np.int64))
-    return _unit_length(-alpha, beta)
-
-
-def _unit_length(normals: Floats, offsets: Floats) -> tuple[Floats, Floats]:
-    """Scale rows to unit length, without overflow or underflow on the way."""
-    size = np.abs(normals).max(axis=1, initial=0.0)
-    scaled = normals / size[:, None]
-    length = np.linalg.norm(scaled, axis=1)
-    return scaled / length[:, None], offsets / size / length
-
-
-def polygons(systems: list[tuple[Floats, Floats]], lo: Floats, hi: Floats) -> list[Floats]:
-    """Cut every region to the view from `lo` (2,) to `hi` (2,); regions out of view are empty."""
-    cells = []
-    for normals, offsets in systems:
-        cell = rectangle(lo, hi)
-        for normal, offset in zip(normals, offsets, strict=True):
-            cell = clip(cell, normal, float(offset))
-            if len(cell) == 0:
-                break
-        cells.append(cell)
-    return cells
-
-
-def _corners(normals: Floats, offsets: Floats) -> Floats:
-    """Corners (k, 2) of a planar region: where facets that follow each other by angle meet."""
-    order = np.argsort(np.arctan2(normals[:, 1], normals[:, 0]))
-    found = []
-    for here, there in zip(order, np.roll(order, -1), strict=True):
-        pair = normals[[here, there]]
-        # Facets half a turn or more apart are the two ends of an unbounded region.
-        if pair[0, 0] * pair[1, 1] - pair[0, 1] * pair[1, 0] > 1e-9:
-            found.append(np.linalg.solve(pair, offsets[[here, there]]))
-    return np.array(found).reshape(-1, 2)
-
-
-def view_of_plane(partition: Partition, systems: list[tuple[Floats, Floats]]) -> tuple[Floats, Floats]:
-    """Choose what to show of a partition: its domain or, of the whole plane, where the corners are."""
-    if partition.domain.bounded:
-        lo, hi = partition.domain.bounds()
-        return np.asarray(lo), np.asarray(hi)
-    found = [_corners(normals, offsets) for normals, offsets in systems if len(normals) > 1]
-    points = np.concatenate([*found, np.zeros((0, 2))])
-    if len(points) == 0:
-        points = np.asarray(partition.witnesses)
-    # A few corners lie very far away, where nearly parallel lines meet: leave those out of view.
-    lo, hi = np.quantile(points, [0.02, 0.98], axis=0)
-    centre, half = (lo + hi) / 2.0, 0.65 * float((hi - lo).max())
-    half = half if half > 0.0 else 1.0
-    return centre - half, centre + half
-
-
-def checked_view(partition: Partition, box: npt.ArrayLike) -> tuple[Floats, Floats]:
-    """Check a view that the caller chose.
+def facet_segments(
+    rows: FacetRows, edges: npt.NDArray[np.integer], lo: Floats, hi: Floats
+) -> tuple[Floats, Integers]:
+    """Facets between regions of the plane, cut to the view.
 
     Parameters
     ----------
-    partition
-        What is to be seen.
-    box
-        (2,) bounds for every coordinate, or (S, 2) bounds of each.
-
-    Returns
-    -------
-    lo, hi
-        (S,) each.
-
-    Raises
-    ------
-    PlotError
-        If it is no box, or shows nothing of the domain.
-    """
-    dim = partition.net.latent_dim
-    given = np.asarray(box, dtype=np.float64)
-    if given.shape == (2,):
-        given = np.tile(given, (dim, 1))
-    if given.shape != (dim, 2):
-        raise PlotError(
-            f"the box to draw has shape {given.shape}; give (2,) or ({dim}, 2): lo, hi of each axis."
-        )
-    lo, hi = given[:, 0], given[:, 1]
-    if not (np.isfinite(given).all() and (lo < hi).all()):
-        raise PlotError(f"the box to draw is {given.tolist()}; every LO must be finite and less than its HI.")
-    outer_lo, outer_hi = partition.domain.bounds()
-    if (np.asarray(outer_hi) <= lo).any() or (np.asarray(outer_lo) >= hi).any():
-        raise PlotError(
-            f"the box to draw, {given.tolist()}, lies outside the domain, which reaches from "
-            f"{np.asarray(outer_lo).tolist()} to {np.asarray(outer_hi).tolist()}; choose one that meets it."
-        )
-    return lo, hi
-
-
-def colour_classes(
-    labels: npt.NDArray[np.integer], edges: npt.NDArray[np.integer], colours: int
-) -> npt.NDArray[np.int64]:
-    """Colour regions of the plane so that neighbours with different labels differ.
-
-    Parameters
-    ----------
-    labels
-        (R,) what is to have one colour: the region itself, or its affine region.
+    rows
+        Of all regions.
     edges
-        (E, 2) adjacencies of regions.
-    colours
-        How many colours there are, at least 6; all are used about equally often.
+        (E, 2) pairs of neighbours, the lower index first.
+    lo, hi
+        (2,) each: the view.
 
     Returns
     -------
-    ndarray
-        (R,) numbers of colours from 0.
-
-    Algorithm
-    ---------
-    Greedy, the smallest degree last, O(R + E). The adjacency graph of regions of the plane
-    is planar, so that each in its turn meets at most 5 neighbours that have a colour.
+    ends
+        (n, 2, 2) both ends of each.
+    which
+        (n,) edge of each; those out of view are left out.
     """
-    graph: nx.Graph[int] = nx.Graph()
-    graph.add_nodes_from(int(label) for label in np.unique(labels))
-    ends = labels[np.asarray(edges, dtype=np.int64).reshape(-1, 2)]
-    graph.add_edges_from((int(i), int(j)) for i, j in ends if i != j)
-    chosen: dict[int, int] = {}
-    uses = [0] * colours
-    for label in nx.coloring.strategy_smallest_last(graph, chosen):
-        taken = {chosen[other] for other in graph[label] if other in chosen}
-        chosen[label] = min(set(range(colours)) - taken, key=uses.__getitem__)
-        uses[chosen[label]] += 1
-    return np.array([chosen[int(label)] for label in labels], dtype=np.int64)
+    which = np.flatnonzero(rows.edge_rows >= 0)
+    own = rows.edge_rows[which]
+    normals, owner = rows.normals[own], np.asarray(edges, dtype=np.int64)[which, 0]
+    middle = (lo + hi) / 2.0
+    reach = float(np.linalg.norm(hi - lo))
+    points = middle + (rows.offsets[own] - normals @ middle)[:, None] * normals
+    along = np.stack([-normals[:, 1], normals[:, 0]], axis=1)
+    first, last = np.full(len(which), -reach), np.full(len(which), reach)
+    for axis in range(2):
+        for sign, bound in ((1.0, hi[axis]), (-1.0, -lo[axis])):
+            _shorten(first, last, sign * along[:, axis], bound - sign * points[:, axis])
+    counts = np.diff(rows.start)[owner]
+    for place in range(int(counts.max(initial=0))):
+        live = np.flatnonzero((counts > place) & (rows.start[owner] + place != own))
+        row = rows.start[owner[live]] + place
+        speed = np.einsum("nd,nd->n", rows.normals[row], along[live])
+        room = rows.offsets[row] - np.einsum("nd,nd->n", rows.normals[row], points[live])
+        low, high = first[live], last[live]
+        _shorten(low, high, speed, room)
+        first[live], last[live] = low, high
+    seen = last > first
+    ends = points[:, None] + np.stack([first, last], axis=1)[..., None] * along[:, None]
+    return ends[seen], which[seen]
+
+
+def _shorten(first: Floats, last: Floats, speed: Floats, room: Floats) -> None:
+    """Keep of each segment, from `first` to `last`, in place, what has ``speed * t <= room``."""
+    steep = np.abs(speed) > 1e-14
+    limit = room / np.where(steep, speed, 1.0)
+    np.minimum(last, limit, out=last, where=steep & (speed > 0))
+    np.maximum(first, limit, out=first, where=steep & (speed < 0))
+    last[~steep & (room < -1e-9)] = -np.inf

@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from polyspline.errors import PlotError
-from polyspline.partition import Partition
-from polyspline.plots.cells import Floats, checked_view, inequalities
-from polyspline.plots.style import INK, LINES, STYLE, new_axes, require_matplotlib
+from polyspline.manifold.maps import affine_maps
+from polyspline.manifold.region_rows import region_ends
+from polyspline.manifold.regions import RegionSet, Source, region_set
+from polyspline.plots.style import INK, LINES, STYLE, flat_axes, line_width, require_matplotlib
+from polyspline.plots.views import Floats, checked_view
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 # More outputs than this are not told apart by their colours.
 _OUTPUTS_SHOWN = len(LINES)
-
-
-def intervals(partition: Partition) -> Floats:
-    """Find the ends (R, 2) of every region of a partition of the line; infinite where it is unbounded."""
-    ends = np.tile([-np.inf, np.inf], (len(partition), 1))
-    for index, (normals, offsets) in enumerate(inequalities(partition)):
-        rising = normals[:, 0] > 0.0
-        ends[index, 0] = -offsets[~rising].min(initial=np.inf)
-        ends[index, 1] = offsets[rising].min(initial=np.inf)
-    return ends
 
 
 def _view(ends: Floats) -> tuple[float, float]:
@@ -40,16 +33,72 @@ def _view(ends: Floats) -> tuple[float, float]:
     return lo - margin * unbounded_left, hi + margin * unbounded_right
 
 
-def plot_graph(partition: Partition, ax: Axes | None = None, *, box: npt.ArrayLike | None = None) -> Axes:
+@dataclass(frozen=True, eq=False)
+class Curves:
+    """The graph of a network on a line, region by region from the left.
+
+    Attributes
+    ----------
+    view
+        Where it begins and ends.
+    shown
+        (n,) indices of the regions in view.
+    reach
+        (n, 2) the ends of what is in view of each.
+    values
+        (n, 2, K) the first K outputs there.
+    title
+        Title of the picture.
+    """
+
+    view: tuple[float, float]
+    shown: npt.NDArray[np.int64]
+    reach: Floats
+    values: Floats
+    title: str
+
+
+def curves_of(regions: RegionSet, box: npt.ArrayLike | None) -> Curves:
+    """Find the graph of a network on a line.
+
+    Raises
+    ------
+    PlotError
+        If the domain has not one dimension, or `box` shows nothing of it.
+    """
+    dim = regions.net.latent_dim
+    if dim != 1:
+        raise PlotError(f"the partition has {dim} dimensions; the graph of G is drawn only in 1.")
+    ends = region_ends(regions)
+    if box is None:
+        lo, hi = _view(ends)
+    else:
+        view_lo, view_hi = checked_view(regions, box)
+        lo, hi = float(view_lo[0]), float(view_hi[0])
+    shown = np.flatnonzero((ends[:, 1] > lo) & (ends[:, 0] < hi))
+    shown = shown[np.argsort(ends[shown, 0], kind="stable")].astype(np.int64)
+    outputs = min(regions.net.ambient_dim, _OUTPUTS_SHOWN)
+    reach = np.clip(ends[shown], lo, hi)
+    values = np.empty((len(shown), 2, outputs))
+    place = 0
+    for maps in affine_maps(regions, shown):
+        some = slice(place, place := place + len(maps))
+        values[some] = reach[some][:, :, None] * maps.A[:, None, :outputs, 0] + maps.b[:, None, :outputs]
+    omitted = "" if outputs == regions.net.ambient_dim else f", the first {outputs} outputs"
+    partial = "" if regions.complete else " (sampled)" if regions.sampled else " (partial)"
+    return Curves((lo, hi), shown, reach, values, f"{len(shown):,} regions{omitted}{partial}")
+
+
+def plot_graph(source: Source, ax: Axes | None = None, *, box: npt.ArrayLike | None = None) -> Axes:
     """Draw the graph of a network on a line, with a rule at every knot between two regions.
 
     Parameters
     ----------
-    partition
-        A partition of a one-dimensional domain, complete or partial.
-    ax
+    source : Partition or RegionSet
+        Of a one-dimensional domain, complete or partial.
+    ax : Axes, optional
         Axes to draw into. Default: those of a new figure, ``axes.figure``.
-    box
+    box : array_like, optional
         What to show, (2,) or (1, 2). Default: the domain or, of the whole line, all knots.
 
     Returns
@@ -64,38 +113,31 @@ def plot_graph(partition: Partition, ax: Axes | None = None, *, box: npt.ArrayLi
     MissingExtraError
         If matplotlib is not installed.
     """
-    dim = partition.net.latent_dim
-    if dim != 1:
-        raise PlotError(f"the partition has {dim} dimensions; the graph of G is drawn only in 1.")
+    curves = curves_of(region_set(source), box)
     require_matplotlib()
     from matplotlib import rc_context
+    from matplotlib.collections import LineCollection
 
-    ends = intervals(partition)
-    if box is None:
-        lo, hi = _view(ends)
-    else:
-        view_lo, view_hi = checked_view(partition, box)
-        lo, hi = float(view_lo[0]), float(view_hi[0])
-    shown = [index for index in np.argsort(ends[:, 0]) if ends[index, 1] > lo and ends[index, 0] < hi]
-    outputs = min(partition.net.ambient_dim, _OUTPUTS_SHOWN)
+    lo, hi = curves.view
+    outputs = curves.values.shape[2]
     with rc_context(STYLE):
-        axes = new_axes(6.4, 3.6) if ax is None else ax
-        for knot in np.unique(np.clip(ends[shown], lo, hi)):
-            if lo < knot < hi:
-                axes.axvline(knot, color=INK, linewidth=0.4, alpha=0.25, zorder=0)
-        for index in shown:
-            region = partition[int(index)]
-            reach = np.clip(ends[index], lo, hi)
-            values = np.outer(reach, region.A[:outputs, 0]) + region.b[:outputs]
-            for output in range(outputs):
-                axes.plot(
-                    reach, values[:, output], color=LINES[output], linewidth=1.4, solid_capstyle="round"
+        axes = flat_axes(ax, 6.4, 3.6)
+        knots = np.unique(curves.reach)
+        for knot in knots[(knots > lo) & (knots < hi)]:
+            axes.axvline(knot, color=INK, linewidth=line_width(len(knots)), alpha=0.25, zorder=0)
+        for output in range(outputs):
+            axes.add_collection(
+                LineCollection(
+                    list(np.stack([curves.reach, curves.values[:, :, output]], axis=2)),
+                    colors=LINES[output],
+                    linewidths=1.4,
+                    capstyle="round",
+                    label=f"$G_{{{output + 1}}}$",
                 )
+            )
+        axes.autoscale_view()
         axes.set(xlim=(lo, hi), xlabel="$z$", ylabel="$G(z)$")
         if outputs > 1:
-            handles = axes.lines[-outputs:]
-            axes.legend(handles, [f"$G_{{{output + 1}}}$" for output in range(outputs)], ncols=outputs)
-        omitted = "" if outputs == partition.net.ambient_dim else f", the first {outputs} outputs"
-        partial = "" if partition.complete else " (partial)"
-        axes.set_title(f"{len(shown):,} regions{omitted}{partial}")
+            axes.legend(ncols=outputs)
+        axes.set_title(curves.title)
     return axes

@@ -14,10 +14,9 @@ import numpy.typing as npt
 
 from polyspline.cpa.matrices import as_float_array
 from polyspline.errors import PlotError, ShapeError
-from polyspline.files import check_writable
 from polyspline.inversion.problem import MeasureLike
 from polyspline.inversion.result import BoundSource, Inversion
-from polyspline.plots.picture import check_picture, write_figure
+from polyspline.plots.picture import draw_to_file
 from polyspline.plots.style import FILLS, INK, LINES, STYLE, new_figure, require_matplotlib
 
 if TYPE_CHECKING:
@@ -130,16 +129,7 @@ def save_inversion_picture(
     OutputError
         If the file cannot be written.
     """
-    check_picture(path)
-    require_matplotlib()
-    target = Path(path)
-    check_writable(target)
-    from matplotlib.figure import Figure
-
-    figure = plot_inversion(inversion, x, measure=measure)
-    assert isinstance(figure, Figure)
-    write_figure(figure, target)
-    return target
+    return draw_to_file(path, lambda: plot_inversion(inversion, x, measure=measure))
 
 
 # ---- what is drawn

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy.typing as npt
-
-from polyspline.errors import ExportFormatError, PlotError
+from polyspline.errors import ExportFormatError
 from polyspline.files import check_writable, whole_file
-from polyspline.partition import Partition
-from polyspline.plots.graph import plot_graph
-from polyspline.plots.partition import plot_partition
 from polyspline.plots.style import STYLE, require_matplotlib
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, SubFigure
 
 # Suffix, and what keeps the time of drawing out of the file, so that the same picture is the same bytes.
 PICTURES: dict[str, dict[str, Any]] = {
@@ -24,6 +21,9 @@ PICTURES: dict[str, dict[str, Any]] = {
     ".svg": {"Date": None},
     ".pdf": {"CreationDate": None},
 }
+
+PAGE = ".html"
+"""Suffix of an interactive page."""
 
 
 def check_picture(path: str | os.PathLike[str]) -> str:
@@ -40,34 +40,24 @@ def check_picture(path: str | os.PathLike[str]) -> str:
         If the suffix is not in the table.
     """
     suffix = Path(path).suffix.lower()
-    if suffix == ".html":
-        raise ExportFormatError(
-            f"cannot draw {os.fspath(path)}: interactive pages (.html) are not offered yet; "
-            f"use one of {', '.join(PICTURES)}."
-        )
     if suffix not in PICTURES:
         came = f"suffix {suffix!r}" if suffix else "no suffix"
         raise ExportFormatError(
-            f"cannot draw {os.fspath(path)}: {came} names no known format; use one of {', '.join(PICTURES)}."
+            f"cannot draw {os.fspath(path)}: {came} names no format of this picture; use one of "
+            f"{', '.join(PICTURES)}."
         )
     return suffix
 
 
-def save_picture(
-    partition: Partition, path: str | os.PathLike[str], *, box: npt.ArrayLike | None = None
-) -> Path:
-    """Draw a partition into a file: the coloured regions if S = 2, the graph of G if S = 1.
-
-    The file appears whole or not at all; one that is there already is replaced.
+def draw_to_file(path: str | os.PathLike[str], draw: Callable[[], Axes | Figure | SubFigure]) -> Path:
+    """Draw a picture into a file that appears whole or not at all; one that is there is replaced.
 
     Parameters
     ----------
-    partition
-        The partition, complete or partial.
-    path
+    path : path-like
         File to write: ``.png``, ``.svg`` or ``.pdf``.
-    box
-        What to show, as `plot_partition` and `plot_graph` take it.
+    draw : callable
+        Draws into a figure of its own, and returns it or axes of it.
 
     Returns
     -------
@@ -77,28 +67,19 @@ def save_picture(
     Raises
     ------
     ExportFormatError
-        If the suffix is not one of those.
-    PlotError
-        If S is neither 1 nor 2, or `box` shows nothing of the domain.
+        If the suffix is not one of those; before anything is drawn, as below.
     MissingExtraError
         If matplotlib is not installed.
     OutputError
         If the file cannot be written.
     """
     check_picture(path)
-    dim = partition.net.latent_dim
-    if dim not in (1, 2):
-        raise PlotError(
-            f"no picture of a partition in {dim} dimensions: S = 2 (the coloured regions) and S = 1 "
-            "(the graph of G) can be drawn; enumerate a slice of the network, see Network.restrict."
-        )
     require_matplotlib()
     target = Path(path)
     check_writable(target)
     from matplotlib.figure import Figure
 
-    axes = plot_partition(partition, box=box) if dim == 2 else plot_graph(partition, box=box)
-    figure = axes.figure
+    figure = draw().get_figure(root=True)
     assert isinstance(figure, Figure)
     write_figure(figure, target)
     return target

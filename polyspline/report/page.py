@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import base64
 import os
+from collections.abc import Callable
 from html import escape
 from pathlib import Path
+from typing import Any
 
 from polyspline.errors import ExportFormatError
 from polyspline.files import check_writable, whole_file
 from polyspline.manifold.regions import RegionSet
-from polyspline.plots import plot_graph, plot_partition
+from polyspline.plots import plot_graph, plot_partition, plot_solids
 from polyspline.plots.bars import plot_shares, png_bytes
 from polyspline.plots.style import require_matplotlib
 from polyspline.report.analyse import Report
@@ -18,6 +20,12 @@ from polyspline.report.section import Section
 
 MOST_REGIONS_DRAWN = 20_000
 """Partitions of more regions are not drawn: they would be lines and nothing else."""
+
+_PICTURES: dict[int, tuple[Callable[[RegionSet], Any], str]] = {
+    1: (plot_graph, "The graph of G; lines at the knots."),
+    2: (plot_partition, "The regions; neighbours differ in colour."),
+    3: (plot_solids, "The regions, cut open; neighbours differ in colour."),
+}
 
 _SUFFIXES = (".html", ".htm")
 
@@ -137,15 +145,13 @@ def _section(section: Section, regions: RegionSet) -> str:
 def _map(regions: RegionSet) -> str:
     """HTML of the picture of the regions, or of the sentence why there is none."""
     dim = regions.net.latent_dim
-    if dim > 2:
-        return f'<p class="how">No picture of the regions: S is {dim}; S = 1 and S = 2 are drawn.</p>\n'
+    if dim not in _PICTURES:
+        return f'<p class="how">No picture of the regions: S is {dim}; S = 1, 2 and 3 are drawn.</p>\n'
     if len(regions) > MOST_REGIONS_DRAWN:
         return f'<p class="how">No picture of the regions: more than {MOST_REGIONS_DRAWN:,}.</p>\n'
-    partition = regions.as_partition
-    axes = plot_partition(partition) if dim == 2 else plot_graph(partition)
-    figure = axes.get_figure(root=True)
+    draw, words = _PICTURES[dim]
+    figure = draw(regions).get_figure(root=True)
     assert figure is not None
-    words = "The regions; neighbours differ in colour." if dim == 2 else "The graph of G; lines at the knots."
     return _picture(png_bytes(figure), words)
 
 

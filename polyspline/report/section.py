@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from polyspline.plots.bars import value_bins
+
 Floats = npt.NDArray[np.float64]
 
 
@@ -98,11 +100,4 @@ def whole_bars(label: str, of: str, counts: npt.ArrayLike, first: int = 0) -> Ba
 
 def value_bars(label: str, of: str, values: Floats, bins: int = 30) -> Bars:
     """Bars of equal width of finite values (n,), n >= 1."""
-    low, high = float(values.min()), float(values.max())
-    # Values that differ by rounding only are one bar.
-    if high - low <= 1e-9 * max(abs(low), abs(high), 1e-300):
-        reach = max(0.5 * abs(low), 0.5)
-        return Bars(label, of, np.array([low - reach, low + reach]), np.ones(1))
-    counts, ends = np.histogram(values, bins=bins, range=(low, high))
-    shares = np.asarray(counts, dtype=np.float64) / len(values)
-    return Bars(label, of, ends.astype(np.float64), shares)
+    return Bars(label, of, *value_bins(values, bins))

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from polyspline.network import zoo
 from tests.cli.conftest import Outcome, Polyspline
 
 
@@ -266,18 +265,8 @@ def test_an_unknown_suffix(
     assert files_in(tmp_path) == before
 
 
-def test_pages_are_not_offered_yet(polyspline: Polyspline, run_file: Path, tmp_path: Path) -> None:
-    assert_refused(polyspline("plot", run_file, tmp_path / "run.html"), "not offered yet", ".png")
-
-
-def test_a_picture_of_three_dimensions_or_out_of_view(
-    polyspline: Polyspline, run_file: Path, tmp_path: Path
-) -> None:
-    net, run = tmp_path / "solid.npz", tmp_path / "solid.polyspline"
-    zoo.random_network([3, 3, 1], seed=0).save(net)
-    assert polyspline("enumerate", net, "--box", -1, 1, "-o", run).status == 0
+def test_a_picture_that_is_out_of_view(polyspline: Polyspline, run_file: Path, tmp_path: Path) -> None:
     picture = tmp_path / "picture.png"
-    assert_refused(polyspline("plot", run, picture), "3 dimensions")
     assert_refused(polyspline("plot", run_file, picture, "--box", 5, 6), "outside")
     assert_refused(polyspline("plot", run_file, picture, "--box", 1, -1), "LO")
     assert_refused(polyspline("plot", run_file, picture, "--box-2", 0, 1), "--box LO HI")

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
-from matplotlib.patches import Rectangle
+from matplotlib.patches import Rectangle, StepPatch
 
+from polyspline.domains import Box
+from polyspline.enumeration import enumerate_regions
 from polyspline.errors import PlotError
-from polyspline.plots.bars import plot_shares, png_bytes
+from polyspline.manifold import edge_angles, intrinsic_dimension, log_determinants, volumes
+from polyspline.network import Network
+from polyspline.partition import Partition
+from polyspline.plots.bars import plot_distributions, plot_histogram, plot_shares, png_bytes
 from polyspline.plots.style import new_axes
 
 
@@ -42,3 +48,66 @@ def test_it_draws_into_given_axes_and_gives_the_same_bytes() -> None:
 def test_shapes_that_do_not_fit_are_refused(ends: Any, shares: Any) -> None:
     with pytest.raises(PlotError, match="one more end"):
         plot_shares(ends, shares)
+
+
+def heights(axes: Any) -> list[float]:
+    return [patch.get_height() for patch in axes.patches if isinstance(patch, Rectangle)]
+
+
+def test_histograms_hold_every_region_once(plane: Partition) -> None:
+    ranks = intrinsic_dimension(plane).dimensions
+    axes = plot_histogram(plane, "rank")
+    np.testing.assert_allclose(heights(axes), np.bincount(ranks, minlength=3) / len(plane))
+    logs = log_determinants(plane)
+    axes = plot_histogram(plane, "log-det", bins=7)
+    known = logs.values[logs.full_rank]
+    np.testing.assert_allclose(heights(axes), np.histogram(known, bins=7)[0] / len(known))
+    missing = len(plane) - len(known)
+    assert ("without value" in axes.get_title(loc="left")) == bool(missing)
+
+
+def test_weights_count(plane: Partition) -> None:
+    sizes = volumes(plane).values
+    weighted = heights(plot_histogram(plane, "degree", weights=sizes))
+    degrees = np.array([len(region.neighbours) for region in plane])
+    shares = np.bincount(degrees, weights=sizes)[degrees.min() :] / sizes.sum()
+    np.testing.assert_allclose(weighted, shares)
+
+
+def test_histograms_of_angles_are_of_facets(plane: Partition) -> None:
+    found = edge_angles(plane)
+    for name, turning in (("angle", True), ("principal-angle", False)):
+        axes = plot_histogram(plane, name, bins=9)
+        np.testing.assert_allclose(heights(axes), found.histogram(9, turning=turning)[0])
+        assert "facets" in axes.get_title(loc="left")
+
+
+def test_distributions_are_drawn_over_each_other_with_lines_of_their_own() -> None:
+    values = {"one": np.arange(10.0), "two": np.append(np.arange(5.0, 15.0), np.nan)}
+    axes = plot_distributions(values, bins=[0.0, 5.0, 10.0, 15.0], label="log det", of="regions")
+    steps: list[Any] = [patch for patch in axes.patches if isinstance(patch, StepPatch)]
+    assert [list(step.get_data().values) for step in steps] == [[0.5, 0.5, 0.0], [0.0, 0.5, 0.5]]
+    assert (
+        len({step.get_edgecolor() for step in steps})
+        == len({str(step.get_linestyle()) for step in steps})
+        == 2
+    )
+    legend = axes.get_legend()
+    assert legend is not None
+    assert [text.get_text() for text in legend.get_texts()] == ["one", "two"]
+
+
+def test_what_has_no_histogram_is_refused(plane: Partition) -> None:
+    flat = enumerate_regions(Network.from_layers([[[0.0, 0.0]]], [[1.0]]), Box(-1.0, 1.0, dim=2))
+    refusals: list[tuple[Callable[[], object], str]] = [
+        (lambda: plot_histogram(plane, "region"), "principal_angle"),
+        (lambda: plot_histogram(plane, "rank", bins=0), "at least 1 bin"),
+        (lambda: plot_histogram(flat, "log_det"), "no region"),
+        (lambda: plot_histogram(flat, "angle"), "no facet"),
+        (lambda: plot_distributions({}), "0 distributions"),
+        (lambda: plot_distributions({str(i): [1.0] for i in range(8)}), "8 distributions"),
+        (lambda: plot_distributions({"one": [np.nan]}), "no finite value"),
+    ]
+    for draw, words in refusals:
+        with pytest.raises(PlotError, match=words):
+            draw()
