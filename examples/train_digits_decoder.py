@@ -24,11 +24,10 @@ import torch
 from sklearn.datasets import load_digits
 from torch import nn
 
+from _common import digits, rebuilding_error, train
 from polyspline.network import Network
 
 SEED = 0
-EPOCHS = 300
-BATCH = 128
 SLOPE = 0.1
 # Keeps the decoder smooth where no digit is; one with less bends more, and takes longer to invert.
 WEIGHT_DECAY = 2.0
@@ -46,7 +45,7 @@ class Squash(nn.Module):
         return REACH * torch.tanh(latents / REACH)
 
 
-def train(images: torch.Tensor) -> tuple[nn.Sequential, nn.Sequential]:
+def trained(images: torch.Tensor) -> tuple[nn.Sequential, nn.Sequential]:
     """Train the autoencoder and return its encoder and its decoder."""
     torch.manual_seed(SEED)
     encoder = nn.Sequential(
@@ -62,20 +61,7 @@ def train(images: torch.Tensor) -> tuple[nn.Sequential, nn.Sequential]:
         ],
         lr=3e-3,
     )
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, EPOCHS)
-    for epoch in range(EPOCHS):
-        total = 0.0
-        order = torch.randperm(len(images))
-        for start in range(0, len(images), BATCH):
-            batch = images[order[start : start + BATCH]]
-            loss = nn.functional.mse_loss(decoder(encoder(batch)), batch)
-            optimiser.zero_grad()
-            torch.autograd.backward(loss)
-            optimiser.step()
-            total += float(loss.detach()) * len(batch)
-        schedule.step()
-        if (epoch + 1) % 50 == 0:
-            print(f"epoch {epoch + 1}: mean squared error {total / len(images):.4f}", file=sys.stderr)
+    train(rebuilding_error(encoder, decoder), images, optimiser, epochs=300, batch=128, notes=True)
     return encoder, decoder
 
 
@@ -83,9 +69,8 @@ def main() -> None:
     """Train, save, and say what was made."""
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent
     torch.set_num_threads(1)
-    digits = load_digits()
-    images = np.asarray(digits.data, dtype=np.float64) / 16.0
-    encoder, decoder = train(torch.tensor(images[:-HELD_OUT], dtype=torch.float32))
+    images, targets = digits(), load_digits().target
+    encoder, decoder = trained(torch.tensor(images[:-HELD_OUT], dtype=torch.float32))
     net = Network.from_torch(decoder)
     net.save(folder / "digits_decoder.npz")
     held_out = images[-HELD_OUT:]
@@ -95,7 +80,7 @@ def main() -> None:
     errors = np.mean((net(latents) - held_out) ** 2, axis=1)
     print(
         f"{folder}: {net}; mean squared error {errors.mean():.4f} on {HELD_OUT} digits held out and "
-        f"{errors[SHIPPED]:.4f} on the one kept, a {digits.target[-HELD_OUT:][SHIPPED]}; largest latent "
+        f"{errors[SHIPPED]:.4f} on the one kept, a {targets[-HELD_OUT:][SHIPPED]}; largest latent "
         f"{np.abs(latents).max():.2f}"
     )
 

@@ -19,39 +19,24 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from sklearn.datasets import load_digits
 from torch import nn
 
+from _common import digits, rebuilding_error, train
 from polyspline.network import Network
 
 SEED = 0
-EPOCHS = 400
-BATCH = 128
 
 
-def train() -> nn.Sequential:
+def trained() -> nn.Sequential:
     """Train the autoencoder on the digits, with grey levels from 0 to 1, and return its decoder."""
     torch.manual_seed(SEED)
-    images = torch.tensor(load_digits().data / 16.0, dtype=torch.float32)
+    images = torch.tensor(digits(), dtype=torch.float32)
     encoder = nn.Sequential(
         nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 2), nn.Tanh()
     )
     decoder = nn.Sequential(nn.Linear(2, 24), nn.ReLU(), nn.Linear(24, 24), nn.ReLU(), nn.Linear(24, 64))
     optimiser = torch.optim.Adam([*encoder.parameters(), *decoder.parameters()], lr=3e-3)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, EPOCHS)
-    for epoch in range(EPOCHS):
-        total = 0.0
-        order = torch.randperm(len(images))
-        for start in range(0, len(images), BATCH):
-            batch = images[order[start : start + BATCH]]
-            loss = nn.functional.mse_loss(decoder(encoder(batch)), batch)
-            optimiser.zero_grad()
-            torch.autograd.backward(loss)
-            optimiser.step()
-            total += float(loss.detach()) * len(batch)
-        schedule.step()
-        if (epoch + 1) % 50 == 0:
-            print(f"epoch {epoch + 1}: mean squared error {total / len(images):.4f}", file=sys.stderr)
+    train(rebuilding_error(encoder, decoder), images, optimiser, epochs=400, batch=128, notes=True)
     return decoder
 
 
@@ -59,7 +44,7 @@ def main() -> None:
     """Train, save, and say what was made."""
     target = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).with_name("digits_generator.npz")
     torch.set_num_threads(1)
-    net = Network.from_torch(train())
+    net = Network.from_torch(trained())
     net.save(target)
     axis = np.linspace(-1, 1, 201)
     codes = net.code(np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2))
