@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import numpy as np
+from numpy.typing import NDArray
+
 from polyspline.cpa.copies import drop_implied, meeting_knot, same_function, trace_copies
 from polyspline.cpa.row_space import RowSpace
 from polyspline.cpa.tables import Tables
-from solvers.compiled import compiled_part
+from solvers.compiled import ONE, compiled_part
+
+Integers = NDArray[np.int64]
 
 _ROUNDOFF = 2.0**-53
 _SAFETY = 1.0 + 1e-6
@@ -273,13 +278,25 @@ def _write_group(
 
 
 @compiled_part
-def build_rows(t: Tables, refined: bool, s: RowSpace) -> tuple[int, bool]:
+def _write_unit(
+    t: Tables, i: int, unit: int, own: int, span: int, n_inputs: int, refined: bool, n: int, s: RowSpace
+) -> tuple[int, bool, int]:
+    """Append the rows of any unit; as `_write_scalar`, and how many pre-activations it takes."""
+    if t.is_group[unit]:
+        n, tied = _write_group(t, i, unit, span, n_inputs, refined, n, s)
+        return n, tied, t.n_pieces[unit]
+    n, tied = _write_scalar(t, i, unit, own, n_inputs, refined, n, s)
+    return n, tied, ONE
+
+
+@compiled_part
+def build_rows(t: Tables, groups: Integers | None, refined: bool, s: RowSpace) -> tuple[int, bool]:
     """Rows of the region of `s.code`, those of the domain first.
 
     Parameters
     ----------
-    t
-        The network on its domain.
+    t, groups
+        The network on its domain, and its max groups, see `max_groups_of`.
     refined
         Whether to bound the error on this region itself instead of over all regions; then
         units that are constant on the region are recognised and give no row.
@@ -308,7 +325,7 @@ def build_rows(t: Tables, refined: bool, s: RowSpace) -> tuple[int, bool]:
     span = n_inputs
     for layer in range(t.n_in.shape[0]):
         _affine(t, layer, s)
-        if t.groups.shape[0] > 0:
+        if groups is not None:
             trace_copies(t, layer, s)
         behind = _active(t, layer, s)
         if span < behind:
@@ -319,19 +336,18 @@ def build_rows(t: Tables, refined: bool, s: RowSpace) -> tuple[int, bool]:
         i = 0
         while i < t.n_out[layer]:
             unit = t.neuron_unit[first + i]
-            step = 1
+            step = ONE
             if unit >= 0:
-                if t.is_group[unit]:
-                    n, tied = _write_group(t, i, unit, span, n_inputs, refined, n, s)
-                    step = t.n_pieces[unit]
-                else:
-                    own = behind if t.slopes[first + i, s.code[unit]] != 0.0 else span
+                own = behind if t.slopes[first + i, s.code[unit]] != 0.0 else span
+                if groups is None:
                     n, tied = _write_scalar(t, i, unit, own, n_inputs, refined, n, s)
+                else:
+                    n, tied, step = _write_unit(t, i, unit, own, span, n_inputs, refined, n, s)
                 dead = dead or tied
             i += step
         span = behind
         if layer + 1 < t.n_in.shape[0]:
             _activate(t, layer, refined, s)
-    if t.groups.shape[0] > 0:
+    if groups is not None:
         n = drop_implied(t, n, s)
     return n, dead

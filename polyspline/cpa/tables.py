@@ -78,6 +78,11 @@ def _unit_layers(layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
     return layers[: last + 1]
 
 
+def max_groups_of(tables: Tables) -> Integers | None:
+    """Max groups of a network; None if it has none, and kernels are then compiled without them."""
+    return tables.groups if len(tables.groups) else None
+
+
 def is_central(layers: tuple[Layer, ...]) -> bool:
     """Whether every knot passes through the origin: no biases, no offsets, all knots at zero."""
     for layer in _unit_layers(layers):

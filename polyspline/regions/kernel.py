@@ -93,6 +93,7 @@ def decide_bare(tables: Tables, point: Floats) -> tuple[Integers, Floats]:
     )
     expand(
         tables,
+        None,
         Layout(np.empty(0, np.int64), nothing, nothing),
         np.zeros((1, 1), np.uint64),
         point[None, :],
@@ -129,10 +130,12 @@ def put_piece(packed: Words, layout: Layout, unit: int, piece: int) -> None:
 
 
 @compiled_part
-def _cross_groups(t: Tables, layout: Layout, family: int, s: RowSpace, packed: Words) -> bool:
+def _cross_groups(
+    t: Tables, groups: Integers, layout: Layout, family: int, s: RowSpace, packed: Words
+) -> bool:
     """Flip the max groups whose members copy what flips; False if one is not told by that."""
-    for index in range(t.groups.shape[0]):
-        group = t.groups[index]
+    for index in range(groups.shape[0]):
+        group = groups[index]
         piece = piece_beyond(t, group, family, s)
         if piece < 0:
             return False
@@ -145,7 +148,7 @@ def _cross_groups(t: Tables, layout: Layout, family: int, s: RowSpace, packed: W
 
 
 @compiled_part
-def cross(t: Tables, layout: Layout, knot: int, s: RowSpace, packed: Words) -> bool:
+def cross(t: Tables, groups: Integers | None, layout: Layout, knot: int, s: RowSpace, packed: Words) -> bool:
     """Flip every unit with a knot on the hyperplane of `knot`; False if one is not next to its knot."""
     code = s.code
     family = t.family[knot]
@@ -163,7 +166,9 @@ def cross(t: Tables, layout: Layout, knot: int, s: RowSpace, packed: Words) -> b
             crossed = unit
         elif not t.is_group[unit]:
             return False
-    return _cross_groups(t, layout, family, s, packed)
+    if groups is not None:
+        return _cross_groups(t, groups, layout, family, s, packed)
+    return True
 
 
 @compiled_part
@@ -249,6 +254,7 @@ def _witness_holds(t: Tables, s: RowSpace, n: int, z: Floats, work: Workspace) -
 @compiled_part
 def decide_region(
     t: Tables,
+    groups: Integers | None,
     point: Floats,
     entry: int,
     refined: bool,
@@ -262,7 +268,7 @@ def decide_region(
     """
     s = scr.space
     work = scr.work
-    n, dead = build_rows(t, refined, s)
+    n, dead = build_rows(t, groups, refined, s)
     lift(t, point, work.point)
     known = NOTHING
     if entry >= 0:
@@ -285,6 +291,7 @@ def decide_region(
 @compiled
 def expand(
     t: Tables,
+    groups: Integers | None,
     layout: Layout,
     packed: Words,
     points: Floats,
@@ -298,8 +305,8 @@ def expand(
 
     Parameters
     ----------
-    t, layout
-        The network on its domain, and the layout of packed codes.
+    t, groups, layout
+        The network on its domain, its max groups (see `max_groups_of`), and the layout of packed codes.
     packed, points, entries
         (B, words), (B, S) and (B,): code, point on the entry facet, knot of the entry
         facet (-1: the point is in the interior).
@@ -325,7 +332,7 @@ def expand(
         unpack(packed[i], layout, s.code)
         for refined in (False, True):
             outcome, n, dead = decide_region(
-                t, points[i], entries[i], refined, only_witness, scr, out.witness[i]
+                t, groups, points[i], entries[i], refined, only_witness, scr, out.witness[i]
             )
             if outcome == DECIDED:
                 break
@@ -342,7 +349,7 @@ def expand(
                     lower(t, scr.work.crossing[j], neighbours.point[filled])
                     for c in range(packed.shape[1]):
                         neighbours.packed[filled, c] = packed[i, c]
-                    if not cross(t, layout, s.knot[j], s, neighbours.packed[filled]):
+                    if not cross(t, groups, layout, s.knot[j], s, neighbours.packed[filled]):
                         out.status[i] = NEEDS_EXACT
                     filled += 1
         if out.status[i] != PROVEN:

@@ -8,6 +8,7 @@ from queue import SimpleQueue
 import numpy as np
 from numpy.typing import NDArray
 
+from polyspline.cpa.tables import max_groups_of
 from polyspline.regions.exact import ExactRegion, decide_exactly, flip
 from polyspline.regions.kernel import (
     Expansion,
@@ -81,6 +82,7 @@ class Expander:
             )
             done = expand(
                 problem.tables,
+                max_groups_of(problem.tables),
                 problem.layout,
                 packed[start:],
                 points[start:],
