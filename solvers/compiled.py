@@ -33,6 +33,12 @@ ONE = typed(1)
 
 
 _OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": {"contract"}}
+_PART_OPTIONS: dict[str, Any] = {
+    **_OPTIONS,
+    "_nrt": False,
+    "no_cpython_wrapper": True,
+    "no_cfunc_wrapper": True,
+}
 
 
 def compiled(function: F) -> F:
@@ -98,8 +104,16 @@ def compiled_part(function: F) -> F:
     It has no doorway from Python, no machine code and no cache file of its own, which saves
     much of the time that compiling takes; and it may not allocate.
     """
-    options = {**_OPTIONS, "_nrt": False, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
-    return cast(F, numba.njit(pipeline_class=_PartCompiler, **options)(function))
+    return cast(F, numba.njit(pipeline_class=_PartCompiler, **_PART_OPTIONS)(function))
+
+
+def inlined_part(function: F) -> F:
+    """Compile a part, as `compiled_part` does, that becomes one with each kernel that calls it.
+
+    For parts that do little and are handed many arrays: a call would push each of them on the
+    stack, seven numbers an array, and take longer than the work.
+    """
+    return cast(F, numba.njit(pipeline_class=_PartCompiler, forceinline=True, **_PART_OPTIONS)(function))
 
 
 @compiled_part

@@ -11,6 +11,8 @@ from typer.main import get_command
 
 from polyspline import __version__
 from polyspline.cli.analyse import analyse_command
+from polyspline.cli.arguments import spread_values
+from polyspline.cli.count import count_command
 from polyspline.cli.enumerate import enumerate_command
 from polyspline.cli.export import export_command
 from polyspline.cli.info import info_command
@@ -33,6 +35,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["--help", "-h"]},
 )
 app.command("enumerate", short_help="Find every region and every adjacency.")(enumerate_command)
+app.command("count", short_help="Count the regions and adjacencies, and keep none.")(count_command)
 app.command("invert", short_help="Find the z behind an x, with a bound that proves it.")(invert_command)
 app.command("analyse", short_help="Tell what a run says of the generated surface.")(analyse_command)
 app.command("info", short_help="Tell what is in a network or a run file.")(info_command)
@@ -63,7 +66,7 @@ def run(arguments: Sequence[str]) -> int:
     """
     command = get_command(app)
     try:
-        status = command.main(args=list(arguments), prog_name="polyspline", standalone_mode=False)
+        status = command.main(args=spread_values(arguments), prog_name="polyspline", standalone_mode=False)
     except typer.TyperException as misuse:
         return refuse(f"{misuse.format_message().rstrip('. ')}; see polyspline --help.")
     except InvariantError:

@@ -126,11 +126,14 @@ def _layer_table(layers: Sequence[Mapping[str, Any]]) -> Table:
     from rich.table import Table
 
     listing = Table(box=None, pad_edge=False, padding=(0, 2), header_style="bold")
-    names = ("inputs", "outputs", "units", "activation")
-    for name in ("layer", *names):
-        listing.add_column(name, justify="left" if name == "activation" else "right", overflow="fold")
+    names = ("inputs", "rows", "outputs", "units", "nonzeros")
+    for name in ("layer", *names, "stored"):
+        listing.add_column(name, justify="right", overflow="fold")
+    listing.add_column("kinds", overflow="fold")
     for index, layer in enumerate(layers):
-        listing.add_row(str(index), *(str(layer[name]) for name in names))
+        kinds = ", ".join(f"{count:,} {spelling}" for spelling, count in layer["kinds"].items())
+        stored = "sparse" if layer["sparse"] else "dense"
+        listing.add_row(str(index), *(f"{layer[name]:,}" for name in names), stored, kinds)
     return listing
 
 
@@ -228,6 +231,7 @@ def read_point(path: Path) -> npt.NDArray[np.float64]:
 
 def describe_network(net: Network) -> dict[str, Any]:
     """Lay out what a network is made of, ready for JSON."""
+    from polyspline.cpa.activations import spell_unit
     from polyspline.cpa.matrices import nonzeros
 
     layers = [
@@ -237,7 +241,9 @@ def describe_network(net: Network) -> dict[str, Any]:
             "rows": layer.n_rows,
             "units": len(layer.unit_neurons),
             "weights": nonzeros(layer.matrix).size,
+            "nonzeros": int((nonzeros(layer.matrix) != 0).sum()),
             "sparse": layer.is_sparse,
+            "kinds": {spell_unit(unit): len(where) for unit, where in layer.kinds},
             "activation": layer.activation,
         }
         for layer in net.layers
@@ -274,6 +280,7 @@ def describe_partition(partition: Partition, *, affine_regions: bool = False) ->
         "adjacencies": int(partition.n_adjacencies),
         "complete": bool(partition.complete),
         "stop": partition.stop.key,
+        "within": _describe_ball(partition),
         "expanded": int(partition.expanded),
         "seconds": float(partition.seconds),
         "units": int(partition.net.n_units),
@@ -281,6 +288,14 @@ def describe_partition(partition: Partition, *, affine_regions: bool = False) ->
         "ambient_dim": int(partition.net.ambient_dim),
         "exact_fallbacks": int(partition.exact_fallbacks),
     }
+
+
+def _describe_ball(partition: Partition) -> dict[str, Any] | None:
+    """Lay out the ball that a partition is limited to, if it is."""
+    ball = partition.within
+    if ball is None:
+        return None
+    return {"centre": ball.centre.tolist(), "radius": ball.radius, "norm": ball.norm}
 
 
 def partition_rows(partition: Partition, facts: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -294,10 +309,16 @@ def partition_rows(partition: Partition, facts: Mapping[str, Any]) -> list[tuple
         ("expanded", "" if facts["complete"] else f"{facts['expanded']:,} of {facts['regions']:,} regions"),
         ("network", f"R^{facts['latent_dim']} to R^{facts['ambient_dim']}, {facts['units']:,} units"),
         ("domain", domain_words(partition.domain)),
+        ("within", "" if facts["within"] is None else _ball_words(facts["within"])),
         ("exact fallbacks", f"{facts['exact_fallbacks']:,}"),
         ("seconds", f"{facts['seconds']:.3f}"),
     ]
     return [row for row in rows if row[1]]
+
+
+def _ball_words(ball: Mapping[str, Any]) -> str:
+    centre = ", ".join(f"{z:g}" for z in ball["centre"][:4]) + (", ..." if len(ball["centre"]) > 4 else "")
+    return f"radius {ball['radius']:g} ({ball['norm']}) of ({centre})"
 
 
 def domain_words(domain: Domain) -> str:

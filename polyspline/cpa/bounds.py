@@ -25,6 +25,9 @@ ROUNDOFF = 2.0**-53
 SAFETY = 1.0 + 1e-6
 """The bounds are themselves computed in floats: this outweighs their rounding."""
 
+TINY = 2.0**-1000
+"""Outweighs every underflow."""
+
 _EXACT_BITS = 52
 _SMALL_BITS = 20
 _MOST_BITS = 200

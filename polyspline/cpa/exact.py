@@ -9,7 +9,7 @@ from functools import cached_property, lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from polyspline.cpa.layers import Layer
+from polyspline.cpa.layers import Layer, unit_starts
 from polyspline.cpa.units import MaxGroup
 from solvers.integers import as_fraction
 from solvers.rational import DyadicMatrix, DyadicSparse
@@ -34,8 +34,7 @@ class ExactNetwork:
 
     def __init__(self, layers: tuple[Layer, ...]) -> None:
         self.layers = layers
-        starts = np.cumsum([0, *(len(layer.unit_neurons) for layer in layers)])
-        self.unit_start: list[int] = starts.tolist()
+        self.unit_start = unit_starts(layers)
         self._weights: dict[int, DyadicMatrix | DyadicSparse] = {}
 
     def weight(self, depth: int) -> DyadicMatrix | DyadicSparse:
@@ -54,15 +53,23 @@ class ExactNetwork:
         padded[:, -1] = values
         return DyadicMatrix.from_array(padded)
 
-    def _outputs(self, depth: int, values: DyadicMatrix, pieces: Integers) -> DyadicMatrix:
-        """Apply the given pieces of a layer's units."""
+    def preactivations(self, depth: int, inputs: DyadicMatrix | None) -> DyadicMatrix:
+        """Compute the pre-activations (rows, S + 1) of a layer; inputs None stand for z itself."""
+        if inputs is None:
+            layer = self.layers[depth]
+            return DyadicMatrix.from_array(np.hstack([layer.weight, layer.bias[:, None]]))
+        return self.weight(depth).matmul(inputs).add(self._biases[depth])
+
+    def outputs(self, depth: int, values: DyadicMatrix, pieces: Integers) -> DyadicMatrix:
+        """Apply the given pieces of a layer's units to its pre-activations, (rows, S + 1) -> (out, S + 1)."""
         layer = self.layers[depth]
         slopes, offsets = layer.unit_tables
         full = np.zeros(layer.n_out, np.int64)
         full[layer.unit_neurons] = pieces
         outputs = np.arange(layer.n_out)
         chosen = values.take_rows(layer.chosen_rows(full)) if layer.has_groups else values
-        scaled = chosen.scale_rows(slopes[outputs, full])
+        slope = slopes[outputs, full]
+        scaled = chosen.scale_rows(slope) if np.any(slope != 1.0) else chosen
         shift = offsets[outputs, full]
         return scaled.add(self._constants(shift)) if np.any(shift) else scaled
 
@@ -88,17 +95,13 @@ class ExactNetwork:
         result: list[DyadicMatrix] = []
         inputs: DyadicMatrix | None = None
         for depth in range(last + 1):
-            if inputs is None:
-                layer = self.layers[depth]
-                values = DyadicMatrix.from_array(np.hstack([layer.weight, layer.bias[:, None]]))
-            else:
-                values = self.weight(depth).matmul(inputs).add(self._biases[depth])
+            values = self.preactivations(depth, inputs)
             result.append(values)
             pieces = code[self.unit_start[depth] : self.unit_start[depth + 1]]
             if decide is not None:
                 pieces = decide(depth, values, pieces)
             if depth < last:
-                inputs = self._outputs(depth, values, pieces)
+                inputs = self.outputs(depth, values, pieces)
         return result
 
     def knots_beside(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate
 from typing import TypeAlias
 
 import numpy as np
@@ -179,6 +180,15 @@ class Layer:
                 offsets[where, : unit.n_pieces] = unit.offsets
         return slopes, offsets
 
+    @cached_property
+    def knot_table(self) -> FloatArray:
+        """Knots of all scalar units, (out, knots), padded with infinity on the right."""
+        width = max((unit.n_knots for unit, _, _ in self.scalar_kinds), default=0)
+        knots = np.full((self.n_out, width), np.inf)
+        for unit, where, _ in self.scalar_kinds:
+            knots[where, : unit.n_knots] = unit.knots
+        return knots
+
     def largest_of_rows(self, values: FloatArray) -> FloatArray:
         """Largest value among the rows of each output, (rows,) -> (out,)."""
         return np.maximum.reduceat(values, self.row_start[:-1])
@@ -186,6 +196,11 @@ class Layer:
     def chosen_rows(self, pieces: IntArray) -> IntArray:
         """Row that passes through each output's unit on the given pieces, (..., out) -> (..., out)."""
         return self.row_start[:-1] + np.where(self.is_group, pieces, 0)
+
+
+def unit_starts(layers: Sequence[Layer]) -> list[int]:
+    """Return where the units of each layer start in the activation code, and at the end their number."""
+    return list(accumulate((len(layer.unit_neurons) for layer in layers), initial=0))
 
 
 def make_layer(

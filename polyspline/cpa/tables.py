@@ -72,7 +72,7 @@ class Tables(NamedTuple):
     domain_spans: Integers  # (m,) dimension of the subspace of each, see solvers.lp.ties
 
 
-def _unit_layers(layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
+def unit_layers(layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
     """Leave out the layers behind the last one with units."""
     last = max((i for i, layer in enumerate(layers) if len(layer.unit_neurons)), default=-1)
     return layers[: last + 1]
@@ -85,7 +85,7 @@ def max_groups_of(tables: Tables) -> Integers | None:
 
 def is_central(layers: tuple[Layer, ...]) -> bool:
     """Whether every knot passes through the origin: no biases, no offsets, all knots at zero."""
-    for layer in _unit_layers(layers):
+    for layer in unit_layers(layers):
         if np.any(layer.bias) or np.any(layer.unit_tables[1]):
             return False
         if any(knot != 0.0 for unit, _, _ in layer.scalar_kinds for knot in unit.knots):
@@ -143,7 +143,7 @@ def make_tables(
     Over the whole space regions are cones in ``(z, t)``, ``t >= 0``, and if the network is
     central, cones in z itself.
     """
-    used = _unit_layers(layers)
+    used = unit_layers(layers)
     n_inputs = layers[0].n_in
     bounded = radius is not None
     central = not bounded and n_inputs > 1 and is_central(layers)
@@ -169,7 +169,7 @@ def make_tables(
         grain = max(grain, domain_grain)
     family, drop = find_twins(used, knots, domain_rows if bounded else np.empty((size, 0)))
     return Tables(
-        **_layer_arrays(used),
+        **layer_arrays(used),
         **_knot_layout(used, knots),
         **_family_arrays(family),
         layer_exact=np.array([bound.grain is not None for bound in bounds], np.int64),
@@ -203,7 +203,7 @@ def make_row_tables(rows: Floats, slack: Floats, flags: Integers, radius: Floats
     size = len(rows)
     nothing = np.empty(0, np.int64)
     return Tables(
-        **_layer_arrays(()),
+        **layer_arrays(()),
         **_knot_layout((), knots_of(())),
         **_family_arrays(nothing),
         layer_exact=nothing,
@@ -221,7 +221,7 @@ def make_row_tables(rows: Floats, slack: Floats, flags: Integers, radius: Floats
     )
 
 
-def _layer_arrays(layers: tuple[Layer, ...]) -> dict[str, Any]:
+def layer_arrays(layers: tuple[Layer, ...]) -> dict[str, Any]:
     """Lay the layers' own numbers out flat, a neuron for each row."""
     by_rows = rowwise(layers)
     most = max((layer.slopes.shape[1] for layer in by_rows), default=1)

@@ -23,7 +23,8 @@ def tighten(chain: Chain, ranges: Floats) -> bool:
     Guarantee: certified; the true ranges are inside, rounding included.
 
     Algorithm: interval arithmetic, tightened by linear bounds of the units carried back to
-    the latent point, and the first layer's ranges carried back to it.
+    the latent point; and the latent box, by the first layer's ranges and by what those linear
+    bounds leave of it where a unit was branched on.
 
     References
     ----------
@@ -37,7 +38,9 @@ def tighten(chain: Chain, ranges: Floats) -> bool:
 
 @lru_cache(maxsize=16)
 def root_ranges(layers: tuple[Layer, ...], domain: Domain) -> tuple[Chain, Floats]:
-    """Layers laid out flat, and the ranges of their numbers over a bounded domain, (S + neurons, 2).
+    """Layers of scalar units laid out flat, and the ranges of their numbers over a bounded domain.
+
+    The ranges are (S + neurons, 2).
 
     Both are shared by all targets; the ranges are read-only. Domains are compared by content,
     layers by identity.
@@ -56,6 +59,7 @@ def preactivation_bounds(layers: tuple[Layer, ...], domain: Domain) -> tuple[tup
     Parameters
     ----------
     layers : tuple of Layer
+        Of scalar units, see `comparisons`.
     domain : Domain
         Bounded. A polytope counts as its bounding box.
 

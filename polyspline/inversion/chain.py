@@ -25,7 +25,7 @@ class Chain(NamedTuple):
         All weights, layer after layer, row by row.
     table
         (neurons, 3 K + 3): bias, K knots, K + 1 slopes, K + 1 offsets of each neuron; knots
-        padded with infinity, pieces with the last one.
+        padded with infinity, pieces with zeros.
     """
 
     widths: Integers
@@ -34,21 +34,19 @@ class Chain(NamedTuple):
 
 
 def make_chain(layers: Sequence[Layer]) -> Chain:
-    """Lay out layers flat."""
-    count = max((unit.n_knots for layer in layers for unit in layer.units), default=0)
+    """Lay out layers of scalar units flat."""
+    count = max(layer.knot_table.shape[1] for layer in layers)
     widths = np.array([layers[0].n_in, *(layer.n_out for layer in layers)], dtype=np.int64)
     table = np.zeros((int(widths[1:].sum()), 3 * count + 3))
     first = 0
     for layer in layers:
         rows = table[first : first + layer.n_out]
         rows[:, 0] = layer.bias
-        knots, slopes, offsets = np.split(rows[:, 1:], [count, 2 * count + 1], axis=1)
+        knots, *pieces = np.split(rows[:, 1:], [count, 2 * count + 1], axis=1)
         knots[:] = np.inf
-        for unit, where, _ in layer.scalar_kinds:
-            pieces = unit.n_pieces
-            knots[where, : pieces - 1] = unit.knots
-            slopes[where, :pieces], slopes[where, pieces:] = unit.slopes, unit.slopes[-1]
-            offsets[where, :pieces], offsets[where, pieces:] = unit.offsets, unit.offsets[-1]
+        knots[:, : layer.knot_table.shape[1]] = layer.knot_table
+        for part, own in zip(pieces, layer.unit_tables, strict=True):
+            part[:, : own.shape[1]] = own
         first += layer.n_out
     weights = np.concatenate([layer.weight.ravel() for layer in layers])
     return Chain(widths, weights, table)

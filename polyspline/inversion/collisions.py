@@ -15,7 +15,6 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from polyspline.cpa.affine import layer_pieces
 from polyspline.cpa.exact import Row, exact_network
 from polyspline.domains import Domain
 from polyspline.errors import InvariantError
@@ -77,8 +76,7 @@ class ExactRegions:
         self.net = net
         self._code = code
         self._guess = guess
-        self._weights = [DyadicMatrix.from_array(layer.weight) for layer in net.layers]
-        self._biases = [self._constants(layer.bias) for layer in net.layers]
+        self._exact = exact_network(net.layers)
         normals, sides = domain.rows()
         self._domain = ExactDomain(normals, sides)
         self._radius: Floats | None = None
@@ -97,33 +95,23 @@ class ExactRegions:
 
         return cls(partition.net, partition.domain, partition.code, guess)
 
-    def _constants(self, values: npt.NDArray[np.float64]) -> DyadicMatrix:
-        padded = np.zeros((len(values), self.net.latent_dim + 1))
-        padded[:, -1] = values
-        return DyadicMatrix.from_array(padded)
-
     def _maps(self, region: int) -> _ExactMaps:
-        layers = self.net.layers
-        values = DyadicMatrix.from_array(np.eye(self.net.latent_dim, self.net.latent_dim + 1))
-        chosen = layer_pieces(layers, self._code(region))
-        before = []
-        for depth, pieces in enumerate(chosen):
-            values = self._weights[depth].matmul(values).add(self._biases[depth])
-            before.append(values)
-            slopes, offsets = layers[depth].unit_tables
-            neurons = np.arange(layers[depth].n_out)
-            slope, offset = slopes[neurons, pieces], offsets[neurons, pieces]
-            if np.any(slope != 1.0):
-                values = values.scale_rows(slope)
-            if np.any(offset):
-                values = values.add(self._constants(offset))
-        return _ExactMaps(chosen, before, values)
+        code, starts = np.asarray(self._code(region), dtype=np.int64), self._exact.unit_start
+        pieces, before = [], []
+        values: DyadicMatrix | None = None
+        for depth in range(len(self.net.layers)):
+            pieces.append(code[starts[depth] : starts[depth + 1]])
+            before.append(self._exact.preactivations(depth, values))
+            values = self._exact.outputs(depth, before[-1], pieces[-1])
+        if values is None:
+            raise InvariantError("a network has at least one layer.")
+        return _ExactMaps(pieces, before, values)
 
     def _rows(self, region: int) -> list[Row]:
         """Rows of the facets, ``a . z + beta >= 0`` inside."""
         code = np.asarray(self._code(region), dtype=np.int64)
         guess = self._guess(region)
-        found = decide_exactly(exact_network(self.net.layers), self._domain, code, self._radius, [guess])
+        found = decide_exactly(self._exact, self._domain, code, self._radius, [guess])
         return [facet.row for facet in found.facets]
 
     def null_direction(self, region: int) -> Integers | None:
@@ -138,17 +126,23 @@ class ExactRegions:
     def _separating(self, first: int, second: int) -> Integers:
         """Return integers (S,) along which no point of the first region is beyond one of the second.
 
-        The first layer whose code differs has the same pre-activations on both regions, and a
-        unit of it that differs has them on two sides of a knot.
+        The first layer whose code differs has the same pre-activations on both regions. A scalar unit
+        of it that differs has them on two sides of a knot; of a max group that differs, one region has
+        one member as the largest, the other region another one.
         """
         ours, theirs = self.maps(first).pieces, self.maps(second).pieces
         for depth, (mine, other) in enumerate(zip(ours, theirs, strict=True)):
             differing = np.flatnonzero(mine != other)
             if len(differing):
-                neuron = int(differing[0])
-                row = self.maps(first).before[depth].row(neuron)[:-1]
-                sign = 1 if mine[neuron] < other[neuron] else -1
-                return [sign * entry for entry in row]
+                unit = int(differing[0])
+                layer, before = self.net.layers[depth], self.maps(first).before[depth]
+                neuron = int(layer.unit_neurons[unit])
+                row = int(layer.row_start[neuron])
+                if layer.is_group[neuron]:
+                    low, high = before.row(row + int(mine[unit])), before.row(row + int(other[unit]))
+                    return [b - a for a, b in zip(low[:-1], high[:-1], strict=True)]
+                sign = 1 if mine[unit] < other[unit] else -1
+                return [sign * entry for entry in before.row(row)[:-1]]
         raise InvariantError(f"regions {first} and {second} have the same code; please report the network.")
 
     def collision(self, first: int, second: int) -> Collision | None:

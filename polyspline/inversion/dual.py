@@ -16,8 +16,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from polyspline.cpa.bounds import ROUNDOFF, TINY
 from polyspline.inversion.chain import Floats, Integers
-from polyspline.inversion.tightening import FEW, ROUNDOFF, TINY, n_knots, point_at, value_of, value_slack
+from polyspline.inversion.tightening import FEW, n_knots, point_at, value_of, value_slack
 from solvers.compiled import compiled, compiled_part, larger, smaller
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from polyspline.cpa.matrices import written_out
 from polyspline.domains import Box, Domain
 from polyspline.errors import require
 from polyspline.inversion.local import improve
@@ -150,7 +151,7 @@ def _most_promising(problem: InversionProblem, space: Scaled, t: Floats) -> Floa
     """Nearest points, one for each code, and only a few."""
     points = space.points(t)
     points = points[np.argsort(problem.distances(points), kind="stable")]
-    codes = tables_of(problem.layers).codes(points)
+    codes = tables_of(problem.scalar_layers).codes(points)
     _, first = np.unique(codes, axis=0, return_index=True)
     return points[np.sort(first)[:_WALKS]]
 
@@ -209,9 +210,9 @@ def _network(torch: Any, problem: InversionProblem) -> Any:
     layers = [
         tuple(
             torch.tensor(array, dtype=torch.float64)
-            for array in (table.weight, table.bias, table.knots, table.slopes, table.offsets)
+            for array in (written_out(table.matrix), table.bias, table.knots, table.slopes, table.offsets)
         )
-        for table in tables_of(problem.layers).layers
+        for table in tables_of(problem.scalar_layers).layers
     ]
 
     def network(points: torch.Tensor) -> torch.Tensor:
@@ -252,7 +253,7 @@ def levenberg_marquardt(problem: InversionProblem, space: Scaled, starts: Floats
     ndarray of float64, shape (B, S)
         Points after each step; none is farther than the one before.
     """
-    tables = tables_of(problem.layers)
+    tables = tables_of(problem.scalar_layers)
     t = starts.copy()
     distance = problem.distances(space.points(t))
     damping = np.full(len(t), 1e-3)

@@ -5,14 +5,13 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import dataclass, field, replace
-from enum import Enum
-from importlib import import_module
 from importlib.util import find_spec
-from types import ModuleType
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
+from polyspline.cpa.bounds import ROUNDOFF
 from polyspline.domains import Domain, check_dimension
 from polyspline.enumeration import enumerate_regions
 from polyspline.errors import ArgumentError, require
@@ -23,23 +22,20 @@ from polyspline.inversion.tracker import into_domain
 from polyspline.network import Network
 from polyspline.partition import Partition, StopReason
 from polyspline.regions.rounding import nearest_float
+from solvers.status import KeyedEnum
+
+if TYPE_CHECKING:
+    from solvers.milp import Backend
 
 Floats = npt.NDArray[np.float64]
 
-_ROUNDOFF = 2.0**-53
 
-
-class InjectivityVerdict(Enum):
+class InjectivityVerdict(KeyedEnum):
     """What is known of a network on a domain; the value is the sentence to show."""
 
     INJECTIVE = "different points of the domain have different images"
     NOT_INJECTIVE = "two different points of the domain have the same image"
     UNDECIDED = "no two points with the same image were found, nor is it proven that there are none"
-
-    @property
-    def key(self) -> str:
-        """Short name for files and programs, e.g. ``"injective"``."""
-        return self.name.lower()
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,7 +146,7 @@ def injectivity(
     check_dimension(domain, net)
     _check(net, domain, partition, max_seconds, max_regions)
     if solver is not None:
-        _twin_room().backend_of(solver)  # a solver that is not there is told of at once
+        _backend(solver)  # one that is not there is told of at once
     search = _Search(net, domain, time.perf_counter(), math.inf if max_seconds is None else max_seconds)
     try:
         return search.run(partition, max_regions, solver)
@@ -300,8 +296,10 @@ class _Search:
             return self.undecided(why)
         if solver is None and find_spec("pulp") is None:
             return self.undecided(f"{why}, and pulp, which could look further, is not installed")
-        twins = _twin_room()
-        found = twins.find_twins(self.net, self.domain, twins.backend_of(solver), self.seconds_left)
+        backend = _backend(solver)
+        from polyspline.inversion.twin_program import find_twins  # loads PuLP
+
+        found = find_twins(self.net, self.domain, backend, self.seconds_left)
         if found.collision is not None:
             how = f"{found.words}; an exact pair was found in the regions of its pair"
             return self._refuted(how, _rounded_pair(self.domain, found.collision))
@@ -311,10 +309,12 @@ class _Search:
         return self.undecided(f"{why}; {found.words}")
 
 
-def _twin_room() -> ModuleType:
-    """Load the mixed-integer program of two copies, and PuLP with it."""
+def _backend(solver: str | None) -> Backend:
+    """Back-end of the mixed-integer program."""
     require("pulp", extra="milp", purpose="look for two points with one image by a mixed-integer program")
-    return import_module("polyspline.inversion.twin_program")
+    from polyspline.inversion.milp_model import backend_of
+
+    return backend_of(solver)
 
 
 def _certainly_full_rank(
@@ -330,7 +330,7 @@ def _certainly_full_rank(
     values = np.linalg.svd(slope, compute_uv=False)
     # An entry's error is that of its row within reach, over the reach of its column (Weyl's theorem).
     error = np.linalg.norm(maps.error, axis=1) * float(np.linalg.norm(1.0 / mapper.reach))
-    rounding = 64.0 * _ROUNDOFF * max(rows, columns) * np.max(values, axis=1)
+    rounding = 64.0 * ROUNDOFF * max(rows, columns) * np.max(values, axis=1)
     return np.asarray(usable & (np.min(values, axis=1) > 2.0 * (error + rounding)))
 
 

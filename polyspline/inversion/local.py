@@ -12,15 +12,13 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
+from polyspline.cpa.bounds import ROUNDOFF, TINY
 from polyspline.inversion.pieces import Code, Piece, tables_of
 from polyspline.inversion.problem import InversionProblem
 from polyspline.inversion.tracker import into_domain
 from solvers.qp.regression import Fit, fit_over_polyhedron
 
 Floats = npt.NDArray[np.float64]
-
-_ROUNDOFF = 2.0**-53
-_TINY = 2.0**-1000
 
 _ON_FACET = 1e-7
 """Distance from a facet, in half-widths of the domain, within which a point is on it."""
@@ -103,7 +101,7 @@ class _Walk:
 
     def __init__(self, problem: InversionProblem, z: Floats, seconds_left: float) -> None:
         self.problem = problem
-        self.tables = tables_of(problem.layers)
+        self.tables = tables_of(problem.scalar_layers)
         self.lo, self.hi = problem.domain.bounds()
         self.half = self.hi / 2.0 - self.lo / 2.0
         self.rows = _rows_of(problem)
@@ -200,7 +198,7 @@ class _Walk:
         normals = side[:, None] * rows[active] / length[active, None]
         # The multipliers are the forces with which the facets hold the point back.
         downhill = np.array([self._gauss_newton(piece.slope, piece.offset), weight @ normals])
-        downhill /= np.maximum(np.linalg.norm(downhill, axis=1), _TINY)[:, None]
+        downhill /= np.maximum(np.linalg.norm(downhill, axis=1), TINY)[:, None]
         yield from self._codes_along(downhill)
         pulling = weight > 1e-9 * weight.max(initial=0.0)
         flips = np.repeat(code[None], len(active), axis=0)
@@ -232,7 +230,7 @@ class _Walk:
         scale = 1.0 + self.problem.norm.of(self.problem.target)
         if self.distance > _NEARLY_MET * scale:
             return
-        least = _ROUNDOFF * scale
+        least = ROUNDOFF * scale
         for _ in range(_STEPS):
             if self.distance <= least or not self._newton():
                 break

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from polyspline.errors import ArgumentError, InvariantError, MissingExtraError, require
+from polyspline.errors import InvariantError, require
 from polyspline.inversion.bounds import preactivation_bounds
 from polyspline.inversion.local import improve
 from polyspline.inversion.methods import Options, Outcome
@@ -72,26 +72,15 @@ def run(tracker: Tracker, options: Options) -> Outcome:
     Max-affine spline insights, section 4.1.
     """
     require("pulp", extra="milp", purpose="invert by a mixed-integer program")
-    backend = _backend(options.solver)
+    from polyspline.inversion.milp_model import backend_of
+
+    backend = backend_of(options.solver)
     outcome = Outcome(BoundSource.SOLVER, backend.key)
     _first_incumbent(tracker, options.seed)
     if tracker.z is None or tracker.closed or tracker.out_of_time:
         return outcome
     _Turns(tracker, backend).go()
     return outcome
-
-
-def _backend(name: str | None) -> Backend:
-    """Back-end of a name, its errors in our words."""
-    from solvers.errors import SolverInputError
-    from solvers.milp import SolverMissingError, find_backend
-
-    try:
-        return find_backend(name)
-    except SolverInputError as unknown:
-        raise ArgumentError(str(unknown)) from unknown
-    except SolverMissingError as missing:
-        raise MissingExtraError(str(missing)) from missing
 
 
 def _first_incumbent(tracker: Tracker, seed: int) -> None:
@@ -112,7 +101,7 @@ class _Turns:
         self.tracker = tracker
         self.backend = backend
         problem = tracker.problem
-        self.ranges = preactivation_bounds(problem.layers, problem.domain)
+        self.ranges = preactivation_bounds(problem.scalar_layers, problem.domain)
         self.cuts: list[Floats] = []
         self._lay_out()
 

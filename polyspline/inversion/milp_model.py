@@ -3,11 +3,14 @@
 A unit that its range does not decide takes one binary for each knot within the range. Its
 pre-activation is the lower end of the range plus the lengths of the pieces filled so far, and a
 piece is entered only when the one before it is full (the incremental formulation). The ranges
-are the certified ones as they come: there is no other large constant in the program.
+are the certified ones as they come: there is no other large constant in the program. A max group
+comes written out as comparisons (see `comparisons`): a binary for each that is open, with the range
+of the difference of two members as its constant.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,15 +18,40 @@ import numpy.typing as npt
 
 from polyspline.cpa.affine import layer_values
 from polyspline.cpa.layers import Layer
+from polyspline.cpa.matrices import times
 from polyspline.cpa.units import ScalarUnit
-from polyspline.domains import Box
+from polyspline.domains import Box, Domain
+from polyspline.errors import ArgumentError, InvariantError, MissingExtraError
 from polyspline.inversion.norms import Norm
 from polyspline.inversion.problem import InversionProblem
+from solvers.errors import SolverInputError
+from solvers.milp import Backend, SolverMissingError, find_backend
 from solvers.milp.program import MixedProgram, ProgramBuilder
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 Range = tuple[Floats, Floats]
+
+_SHORT = 2
+"""Most entries of a row that is written where it is used, and takes no column."""
+
+
+def backend_of(name: str | None) -> Backend:
+    """Back-end of a name, its errors in our words.
+
+    Raises
+    ------
+    ArgumentError
+        If there is no such solver; the message names those that are available.
+    MissingExtraError
+        If it is not installed.
+    """
+    try:
+        return find_backend(name)
+    except SolverMissingError as missing:
+        raise MissingExtraError(str(missing)) from missing
+    except SolverInputError as unknown:
+        raise ArgumentError(str(unknown)) from unknown
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,47 +87,66 @@ class UnitColumns:
 
 
 class NetworkRows:
-    """Columns and rows that say ``value = image(z)``.
+    """Columns and rows of a network over a domain, its input and its output.
 
     Parameters
     ----------
     builder
         Where they go.
-    problem
-        Whose layers and domain.
+    layers
+        Of scalar units, see `comparisons`.
+    domain
+        Bounded.
     ranges
         Certified range of every pre-activation, layer by layer.
+    cost
+        (S,) of the input in the objective; None for nothing.
+
+    Attributes
+    ----------
+    z
+        Columns of the input.
+    value
+        The output.
     """
 
-    def __init__(self, builder: ProgramBuilder, problem: InversionProblem, ranges: tuple[Range, ...]) -> None:
+    def __init__(
+        self,
+        builder: ProgramBuilder,
+        layers: tuple[Layer, ...],
+        domain: Domain,
+        ranges: tuple[Range, ...],
+        cost: Floats | None = None,
+    ) -> None:
         self._builder = builder
-        self._layers = problem.layers
-        lo, hi = problem.domain.bounds()
-        self.z = builder.columns(lo, hi)
-        if not isinstance(problem.domain, Box):
-            for normal, side in zip(*problem.domain.rows(), strict=True):
+        self._layers = layers
+        price = np.zeros(domain.dim) if cost is None else cost
+        ends = zip(*domain.bounds(), price.tolist(), strict=True)
+        self.z: Integers = np.concatenate(
+            [builder.columns([low], [high], cost=each) for low, high, each in ends]
+        )
+        if not isinstance(domain, Box):
+            for normal, side in zip(*domain.rows(), strict=True):
                 builder.row(self.z, normal, upper=float(side))
         self.units: list[list[UnitColumns]] = []
-        value = AffineValues(self.z, np.eye(len(self.z)), np.zeros(len(self.z)))
-        for depth, (layer, (low, high)) in enumerate(zip(problem.layers, ranges, strict=True)):
-            last = depth == len(problem.layers) - 1
-            value = self._layer(layer, value, low, high, last=last)
-        self.value = value
+        self.value = AffineValues(self.z, np.eye(len(self.z)), np.zeros(len(self.z)))
+        for depth, (layer, (low, high)) in enumerate(zip(layers, ranges, strict=True)):
+            self.value = self._layer(layer, self.value, low, high, last=depth == len(layers) - 1)
 
     def _layer(
         self, layer: Layer, before: AffineValues, low: Floats, high: Floats, *, last: bool
     ) -> AffineValues:
         """Add one layer, and return its values."""
-        matrix = layer.weight @ before.matrix
-        offset = layer.weight @ before.offset + layer.bias
+        matrix = times(layer.matrix, before.matrix)
+        offset = times(layer.matrix, before.offset) + layer.bias
         own: list[UnitColumns] = []
         terms: list[tuple[Integers, Floats, float]] = []
-        for i, unit in enumerate(layer.units):
+        for i, unit in _scalar_units(layer):
             knots = [knot for knot in unit.knots if low[i] < knot < high[i]]
             first = _piece_at(unit, low[i], high[i])
             slopes = np.array(unit.slopes[first : first + len(knots) + 1])
-            if not knots and (last or slopes[0] == 0.0 or not matrix[i].any()):
-                # No column: a constant, or a value that nothing follows.
+            if not knots and (last or slopes[0] == 0.0 or np.count_nonzero(matrix[i]) <= _SHORT):
+                # No column: a constant, a value that nothing follows, or one that is as short itself.
                 terms.append(
                     (before.columns, slopes[0] * matrix[i], slopes[0] * offset[i] + unit.offsets[first])
                 )
@@ -157,6 +204,14 @@ class NetworkRows:
                 point[columns.entered] = at >= columns.ends[1:-1]
 
 
+def _scalar_units(layer: Layer) -> Iterator[tuple[int, ScalarUnit]]:
+    """Units of a layer, each with its number."""
+    for i, unit in enumerate(layer.units):
+        if not isinstance(unit, ScalarUnit):
+            raise InvariantError("a mixed-integer program takes max groups written out as comparisons.")
+        yield i, unit
+
+
 def _piece_at(unit: ScalarUnit, low: float, high: float) -> int:
     """Piece just above the lower end of a range; at its upper end if no knot is within."""
     knots = np.asarray(unit.knots)
@@ -185,7 +240,7 @@ class InversionProgram:
     problem
         What is inverted.
     ranges
-        Certified range of every pre-activation, layer by layer.
+        Certified range of every pre-activation of its scalar layers, layer by layer.
     cutoff
         Points farther than this do not matter: a row says so, and it bounds every coordinate
         of the residual. Positive.
@@ -195,7 +250,7 @@ class InversionProgram:
         self.problem = problem
         self.cutoff = cutoff
         self._builder = ProgramBuilder()
-        self._network = NetworkRows(self._builder, problem, ranges)
+        self._network = NetworkRows(self._builder, problem.scalar_layers, problem.domain, ranges)
         {Norm.L1: self._sum, Norm.LINF: self._largest, Norm.L2: self._squares}[problem.norm]()
 
     @property

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from polyspline.cpa.affine import layer_values
+from polyspline.cpa.bounds import ROUNDOFF, TINY
 from polyspline.cpa.layers import make_layer
 from polyspline.domains import Box
 from polyspline.inversion.bounds import root_ranges, tighten
@@ -17,7 +18,7 @@ from polyspline.inversion.chain import Floats
 from polyspline.inversion.dual import branching, certify_layers, exclude_beyond
 from polyspline.inversion.problem import InversionProblem, make_problem
 from polyspline.inversion.relaxation import lay_out
-from polyspline.inversion.tightening import FEW, ROUNDOFF, TINY
+from polyspline.inversion.tightening import FEW
 from polyspline.network import Network
 from polyspline.notices import told_if_slow
 from solvers.qp.bounding import bounding_multipliers
@@ -130,7 +131,7 @@ class Relaxer:
 
     def __init__(self, problem: InversionProblem) -> None:
         self.problem = problem
-        self.chain, self.root = root_ranges(problem.layers, problem.domain)
+        self.chain, self.root = root_ranges(problem.scalar_layers, problem.domain)
         dim = problem.domain.dim
         box = isinstance(problem.domain, Box)
         self.G, self.h = (np.zeros((0, dim)), np.zeros(0)) if box else problem.domain.rows()
@@ -279,6 +280,6 @@ class Relaxer:
     def _variables(self, z: Floats, column: npt.NDArray[np.int64]) -> Floats:
         """Variables of a relaxation at a latent point: z, and the values of the undecided units in order."""
         if z is not self._near:  # one incumbent serves many nodes
-            values = [u[0] for _, u in layer_values(self.problem.layers, z[None])]
+            values = [u[0] for _, u in layer_values(self.problem.scalar_layers, z[None])]
             self._near, self._near_values = z, np.concatenate(values)
         return np.concatenate([z, self._near_values[column >= 0]])

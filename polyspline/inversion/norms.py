@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-from enum import Enum
-
 import numpy as np
 import numpy.typing as npt
 
 from polyspline.errors import ArgumentError
+from solvers.status import KeyedEnum
 
 Floats = npt.NDArray[np.float64]
 
 
-class Norm(Enum):
+class Norm(KeyedEnum):
     """A norm on the ambient space; the value is the sentence to show."""
 
     L2 = "the Euclidean norm, the square root of the sum of squares"
     L1 = "the sum of absolute values"
     LINF = "the largest absolute value"
-
-    @property
-    def key(self) -> str:
-        """Short name for arguments and files: ``"l2"``, ``"l1"`` or ``"linf"``."""
-        return self.name.lower()
 
     @property
     def order(self) -> float:

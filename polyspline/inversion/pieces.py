@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from polyspline.cpa.layers import Layer
+from polyspline.cpa.matrices import Matrix, times
 
 Floats = npt.NDArray[np.float64]
 Code = npt.NDArray[np.int64]
@@ -46,21 +47,21 @@ class Piece:
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """One layer ``v = weight u + bias`` and its units.
+    """One layer ``v = matrix u + bias`` and its units.
 
     Attributes
     ----------
-    weight, bias
-        (n, m) and (n,).
+    matrix, bias
+        (n, m), dense or sparse, and (n,).
     lengths
-        Euclidean length of each row of the weight, (n,).
+        Euclidean length of each row of the matrix, (n,).
     knots
         (n, K), padded with infinity.
     slopes, offsets
         (n, K + 1), padded.
     """
 
-    weight: Floats
+    matrix: Matrix
     bias: Floats
     lengths: Floats
     knots: Floats
@@ -69,12 +70,8 @@ class Table:
 
 
 def _table(layer: Layer) -> Table:
-    slopes, offsets = layer.unit_tables
-    knots = np.full((layer.n_out, slopes.shape[1] - 1), np.inf)
-    for unit, where, _ in layer.scalar_kinds:
-        knots[where, : len(unit.knots)] = unit.knots
-    lengths = np.linalg.norm(layer.weight, axis=1)
-    return Table(layer.weight, layer.bias, lengths, knots, slopes, offsets)
+    lengths = np.sqrt(np.asarray((layer.sizes**2).sum(axis=1), dtype=np.float64))
+    return Table(layer.matrix, layer.bias, lengths, layer.knot_table, *layer.unit_tables)
 
 
 class Tables:
@@ -83,7 +80,7 @@ class Tables:
     Parameters
     ----------
     layers
-        First to last.
+        First to last, of scalar units.
     """
 
     def __init__(self, layers: tuple[Layer, ...]) -> None:
@@ -105,7 +102,7 @@ class Tables:
         found = np.empty((len(points), self.width), dtype=np.int64)
         u = points.T
         for table, part in zip(self.layers, self.parts, strict=True):
-            v = table.weight @ u + table.bias[:, None]
+            v = times(table.matrix, u) + table.bias[:, None]
             pieces = np.sum(v[:, :, None] > table.knots[:, None, :], axis=2)
             rows = np.arange(len(v))[:, None]
             u = table.slopes[rows, pieces] * v + table.offsets[rows, pieces]
@@ -114,16 +111,18 @@ class Tables:
 
     def linearised(self, points: Floats) -> tuple[Floats, Floats]:
         """Values (B, T) and Jacobians (B, T, S) at points (B, S)."""
-        u = points
-        jacobian = np.repeat(np.eye(self.latent_dim)[None], len(points), axis=0)
+        count, size = points.shape
+        u = points.T
+        jacobian = np.repeat(np.eye(size)[:, None, :], count, axis=1)
         for table in self.layers:
-            v = u @ table.weight.T + table.bias
-            pieces = np.sum(v[:, :, None] > table.knots, axis=2)
-            rows = np.arange(v.shape[1])
+            v = times(table.matrix, u) + table.bias[:, None]
+            pieces = np.sum(v[:, :, None] > table.knots[:, None, :], axis=2)
+            rows = np.arange(len(v))[:, None]
             slopes = table.slopes[rows, pieces]
             u = slopes * v + table.offsets[rows, pieces]
-            jacobian = slopes[:, :, None] * (table.weight @ jacobian)
-        return u, jacobian
+            moved = times(table.matrix, jacobian.reshape(-1, count * size))
+            jacobian = slopes[:, :, None] * moved.reshape(-1, count, size)
+        return u.T, jacobian.transpose(1, 0, 2)
 
     def affine(self, code: Code) -> tuple[Floats, Floats]:
         """Slope (T, S) and offset (T,) of the layers on the region of a code."""
@@ -159,7 +158,7 @@ class Tables:
         """Layer by layer, the affine maps before and after the units with the pieces of a code."""
         slope, offset = np.eye(self.latent_dim), np.zeros(self.latent_dim)
         for table, part in zip(self.layers, self.parts, strict=True):
-            before, shift = table.weight @ slope, table.weight @ offset + table.bias
+            before, shift = times(table.matrix, slope), times(table.matrix, offset) + table.bias
             rows, pieces = np.arange(len(shift)), code[part]
             chosen = table.slopes[rows, pieces]
             slope, offset = chosen[:, None] * before, chosen * shift + table.offsets[rows, pieces]

@@ -13,6 +13,7 @@ from polyspline.cpa.layers import Layer, make_layer
 from polyspline.cpa.matrices import as_float_array
 from polyspline.domains import Domain
 from polyspline.errors import DomainError, ShapeError
+from polyspline.inversion.comparisons import scalar_layers
 from polyspline.inversion.norms import Norm, norm_of
 from polyspline.network import Network
 
@@ -47,6 +48,11 @@ class InversionProblem:
     target: Floats
     norm: Norm
     layers: tuple[Layer, ...]
+
+    @property
+    def scalar_layers(self) -> tuple[Layer, ...]:
+        """Layers of scalar units alone that are the same function, see `comparisons`."""
+        return scalar_layers(self.layers)
 
     def image(self, z: npt.ArrayLike) -> Floats:
         """Measured values of one point (S,) -> (T,) or of several (B, S) -> (B, T), rounded."""
@@ -86,7 +92,7 @@ def _measurement(measure: MeasureLike, ambient_dim: int) -> Layer:
     layer = make_layer(matrix, offset, "identity", name="measure")
     if layer.n_in != ambient_dim:
         raise ShapeError(
-            f"measure: the matrix has shape {layer.weight.shape}, but the network has {ambient_dim} outputs; "
+            f"measure: the matrix has shape {layer.matrix.shape}, but the network has {ambient_dim} outputs; "
             f"expected (T, {ambient_dim})."
         )
     return layer

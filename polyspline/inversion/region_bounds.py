@@ -11,13 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from polyspline.cpa.bounds import ROUNDOFF, SAFETY, TINY
 from polyspline.inversion.norms import Norm
-from polyspline.inversion.region_maps import ROUNDOFF, SAFETY, RegionMaps
+from polyspline.inversion.region_maps import RegionMaps
 
 Floats = npt.NDArray[np.float64]
 
 _RIDGE = 1e-11
-_TINY = 2.0**-1000
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +73,7 @@ def least_along(goal: Goal, maps: RegionMaps, y: Floats, multipliers: Floats) ->
         largest = np.sum(size * (np.abs(goal.target) + np.abs(maps.offset) + maps.error), axis=1)
         largest += np.sum(multipliers * (np.abs(maps.sides) + maps.slack + np.abs(maps.rows) @ reach), axis=1)
         largest += _transposed(np.abs(maps.slope), size) @ reach
-        return np.asarray(value - _terms(y, multipliers, reach) * largest - _TINY)
+        return np.asarray(value - _terms(y, multipliers, reach) * largest - TINY)
 
 
 def _terms(y: Floats, multipliers: Floats, reach: Floats) -> float:

@@ -8,16 +8,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from polyspline.cpa.layers import Layer
+from polyspline.cpa.bounds import ROUNDOFF, SAFETY
+from polyspline.cpa.knots import Knots, knots_of
+from polyspline.cpa.layers import Layer, unit_starts
+from polyspline.cpa.matrices import times
 from polyspline.domains import Domain
 from polyspline.partition import Partition
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
-
-ROUNDOFF = 2.0**-53
-SAFETY = 1.0 + 1e-6
-"""Bounds are themselves computed in floats: this outweighs their rounding."""
 
 _CHUNK_BYTES = 2**20
 _FAR = 1e3
@@ -63,16 +62,6 @@ class RegionMaps:
         )
 
 
-@dataclass(frozen=True, eq=False)
-class _Knots:
-    """Knots of one layer: the neuron, unit (in the code), number within the unit, and place of each."""
-
-    neuron: Integers
-    unit: Integers
-    number: Integers
-    place: Floats
-
-
 class RegionMapper:
     """Makes the maps of regions of a partition.
 
@@ -96,9 +85,8 @@ class RegionMapper:
         self.layers = layers
         self.reach = reach
         self._sizes = np.append(reach, 1.0)
-        starts = np.cumsum([0, *(len(layer.unit_neurons) for layer in layers)])
-        self._starts: list[int] = starts.tolist()
-        self._knots = [_knots_of(layer, start) for layer, start in zip(layers, self._starts, strict=False)]
+        self._starts = unit_starts(layers)
+        self._knots = _knots_by_layer(layers)
         normals, sides = domain.rows()
         length = np.sqrt(np.sum(normals**2, axis=1))
         usable = np.isfinite(length) & (length > 0)
@@ -106,13 +94,13 @@ class RegionMapper:
         self._sides = sides[usable] / length[usable]
         reached = np.abs(self._normals) @ reach + np.abs(self._sides)
         self._slack = 8.0 * (len(reach) + 4) * ROUNDOFF * reached
-        self.n_rows = len(self._sides) + sum(len(knots.neuron) for knots in self._knots)
+        self.n_rows = len(self._sides) + sum(len(knots.unit) for knots in self._knots)
 
     @property
     def chunk(self) -> int:
         """Number of regions whose maps fit the processor's cache."""
         size = len(self._sizes)
-        width = max(layer.n_out for layer in self.layers)
+        width = max(layer.n_rows for layer in self.layers)
         return max(16, _CHUNK_BYTES // (8 * size * (4 * width + 4 * self.n_rows)))
 
     def maps(self, codes: npt.NDArray[Any], *, with_rows: bool = True) -> RegionMaps:
@@ -126,7 +114,7 @@ class RegionMapper:
             if depth == 0:
                 start = np.hstack([layer.weight, layer.bias[:, None]])
                 values = np.repeat(start[:, None, :], count, axis=1)
-                error = np.zeros((layer.n_out, count))
+                error = np.zeros((layer.n_rows, count))
             else:
                 values, error = self._affine(layer, values, error)
             if with_rows:
@@ -151,12 +139,11 @@ class RegionMapper:
     def _affine(self, layer: Layer, values: Floats, error: Floats) -> tuple[Floats, Floats]:
         """Pre-activations (n, B, S + 1) of a layer and their errors (n, B), from its inputs."""
         inputs, count, size = values.shape
-        product = (layer.weight @ values.reshape(inputs, count * size)).reshape(-1, count, size)
+        product = times(layer.matrix, values.reshape(inputs, count * size)).reshape(-1, count, size)
         product[:, :, -1] += layer.bias[:, None]
-        sizes = np.abs(layer.weight)
-        spread = sizes @ (np.abs(values) @ self._sizes) + np.abs(layer.bias)[:, None]
+        spread = times(layer.sizes, np.abs(values) @ self._sizes) + np.abs(layer.bias)[:, None]
         terms = (layer.n_in + 2) * ROUNDOFF * SAFETY
-        return product, (sizes @ error + terms * spread) * SAFETY
+        return product, (times(layer.sizes, error) + terms * spread) * SAFETY
 
     def _units(
         self, depth: int, codes: npt.NDArray[Any], values: Floats, error: Floats
@@ -171,8 +158,11 @@ class RegionMapper:
         slopes, offsets = layer.unit_tables
         pieces = np.zeros((layer.n_out, len(codes)), dtype=np.int64)
         pieces[where] = codes[:, self._starts[depth] : self._starts[depth + 1]].T
-        neurons = np.arange(layer.n_out)[:, None]
-        slope, offset = slopes[neurons, pieces], offsets[neurons, pieces]
+        outputs = np.arange(layer.n_out)[:, None]
+        slope, offset = slopes[outputs, pieces], offsets[outputs, pieces]
+        if layer.has_groups:
+            rows, every = layer.chosen_rows(pieces.T).T, np.arange(len(codes))
+            values, error = values[rows, every], error[rows, every]
         values = values * slope[:, :, None]
         values[:, :, -1] += offset
         steep = np.abs(slope)
@@ -182,35 +172,45 @@ class RegionMapper:
         return values, (steep * error + np.where(exact, 0.0, rounding)) * SAFETY
 
     def _knot_rows(
-        self, knots: _Knots, codes: npt.NDArray[Any], values: Floats, error: Floats
+        self, knots: Knots, codes: npt.NDArray[Any], values: Floats, error: Floats
     ) -> tuple[Floats, Floats, Floats]:
         """Rows (k, B, S), sides and slack (k, B) of a layer's knots, from its pre-activations."""
-        outward = np.where(knots.number[:, None] < codes[:, knots.unit].T, -1.0, 1.0)
-        mine = values[knots.neuron]
+        mine, missed = values[knots.upper], error[knots.upper]
+        paired = np.flatnonzero(knots.lower >= 0)
+        if len(paired):
+            mine[paired] -= values[knots.lower[paired]]
+            missed[paired] += error[knots.lower[paired]]
+        pieces = codes[:, knots.unit].T
+        outward = np.where(pieces >= knots.high[:, None], -1.0, 1.0)
+        # A region on neither of the two members of a group says nothing of which of them is larger.
+        beside = (knots.lower < 0)[:, None] | (pieces == knots.low[:, None]) | (pieces == knots.high[:, None])
         normals = mine[:, :, :-1] * outward[:, :, None]
-        sides = (knots.place[:, None] - mine[:, :, -1]) * outward
+        sides = (knots.position[:, None] - mine[:, :, -1]) * outward
         length = np.sqrt(np.sum(normals**2, axis=2))
-        missed = error[knots.neuron]
         # A row that rounding alone could have made bounds nothing; dropping rows enlarges the set.
         usable = np.isfinite(length) & (length * np.min(self.reach) > 1e3 * missed) & (length > 1e-150)
+        usable &= beside
         inverse = np.where(usable, 1.0 / np.where(usable, length, 1.0), 0.0)
         normals *= inverse[:, :, None]
         sides = np.where(usable, sides * inverse, 1.0)
         reached = np.abs(normals) @ self.reach + np.abs(sides)
-        places = np.abs(knots.place)[:, None] * inverse
+        places = np.abs(knots.position)[:, None] * inverse
         slack = (missed * inverse + 8.0 * ROUNDOFF * (reached + places)) * SAFETY
         return normals, sides, np.where(usable, slack, 0.0)
 
 
-def _knots_of(layer: Layer, start: int) -> _Knots:
-    entries = [
-        (int(neuron), start + index, number, place)
-        for index, neuron in enumerate(layer.unit_neurons)
-        for number, place in enumerate(layer.units[neuron].knots)
-    ]
-    numbers = np.array([entry[:3] for entry in entries], dtype=np.int64).reshape(-1, 3)
-    places = np.array([entry[3] for entry in entries], dtype=np.float64)
-    return _Knots(numbers[:, 0], numbers[:, 1], numbers[:, 2], places)
+def _knots_by_layer(layers: tuple[Layer, ...]) -> list[Knots]:
+    """Knots of each layer, with units numbered through the network and rows within the layer."""
+    every = knots_of(layers)
+    firsts = np.cumsum([0, *(layer.n_rows for layer in layers)])
+    depth = np.searchsorted(firsts, every.upper, side="right") - 1
+    found = []
+    for number, first in enumerate(firsts[:-1]):
+        mine = depth == number
+        lower = np.where(every.lower[mine] >= 0, every.lower[mine] - first, -1)
+        upper, position = every.upper[mine] - first, every.position[mine]
+        found.append(Knots(every.unit[mine], upper, lower, position, every.low[mine], every.high[mine]))
+    return found
 
 
 def mapper_of(partition: Partition, layers: tuple[Layer, ...]) -> RegionMapper:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from polyspline.inversion.chain import Floats, Integers
-from polyspline.inversion.tightening import is_undecided, n_knots, point_at, value_of
+from polyspline.inversion.tightening import is_held, is_undecided, n_knots, point_at, value_of
 from solvers.compiled import compiled, compiled_part, larger, smaller
 
 
@@ -74,15 +74,6 @@ def _hull_rows(
     return row
 
 
-@compiled_part
-def _held(table: Floats, neuron: int, low: float, high: float) -> bool:
-    """Whether an end of a decided unit's range is a knot, so that the relaxation must heed it."""
-    for knot in range(n_knots(table)):
-        if table[neuron, 1 + knot] == low or table[neuron, 1 + knot] == high:
-            return True
-    return False
-
-
 @compiled
 def lay_out(
     widths: Integers, weights: Floats, table: Floats, ranges: Floats, G: Floats, h: Floats
@@ -119,7 +110,7 @@ def lay_out(
             column[neuron] = n
             n += 1
             m += 2 * (count + 1)
-        elif _held(table, neuron, low, high):
+        elif is_held(table, neuron, low, high):
             m += 1
     C = np.zeros((m + len(h), n))
     sides = np.empty((m + len(h), 2))
@@ -164,7 +155,7 @@ def lay_out(
             for k in range(n + 1):
                 value[i, k] = slope * before[k]
             value[i, n] += table[neuron, 2 + 2 * count + piece]
-            if _held(table, neuron, low, high):
+            if is_held(table, neuron, low, high):
                 for k in range(n):
                     C[row, k] = before[k]
                 sides[row, 0], sides[row, 1] = low - before[n], high - before[n]

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from solvers.status import KeyedEnum
+
 Floats = npt.NDArray[np.float64]
 
 
-class InversionStatus(Enum):
+class InversionStatus(KeyedEnum):
     """What the point of an inversion is worth; the value is the sentence to show."""
 
     OPTIMAL = "no latent point is nearer, up to the gap asked for"
@@ -21,23 +22,13 @@ class InversionStatus(Enum):
     INFEASIBLE = "no latent point of the domain meets the conditions"
     NO_SOLUTION = "a limit stopped the search before any point was tried"
 
-    @property
-    def key(self) -> str:
-        """Short name for files and programs, e.g. ``"optimal"``."""
-        return self.name.lower()
 
-
-class BoundSource(Enum):
+class BoundSource(KeyedEnum):
     """Who vouches for a lower bound; the value is the sentence to show."""
 
     RIGOROUS = "proven by a dual solution, with the rounding of every operation accounted for"
     SOLVER = "taken from the solver and lowered by its tolerances"
     NONE = "there is no lower bound but zero"
-
-    @property
-    def key(self) -> str:
-        """Short name for files and programs, e.g. ``"rigorous"``."""
-        return self.name.lower()
 
 
 @dataclass(frozen=True, eq=False)

@@ -45,7 +45,8 @@ def run(tracker: Tracker, options: Options) -> Outcome:
     dual active-set method. The multipliers give the bound, and cut the ranges down to
     where a nearer point can be. At the root every undecided unit is probed; below, a unit is
     chosen by trial branching until its pseudo-costs are reliable. Branching splits a range at
-    a knot, so that no big constants are needed. Incumbents come from a local search.
+    a knot, so that no big constants are needed. Incumbents come from a local search. Max groups
+    are written out as comparisons of two members, exactly, and are branched on one by one.
 
     References
     ----------
@@ -174,15 +175,17 @@ class _Search:
 
     def branch(self, node: Node) -> list[Node]:
         """Split a node at a knot of the unit that promises most."""
-        best: tuple[float, list[Node]] | None = None
+        best: tuple[tuple[float, int], list[Node]] | None = None
         candidates = self.costs.candidates(node, _CANDIDATES)
         for index in candidates:
             parts = self.try_both(node, index, rounds=1 if len(candidates) > 1 else None)
             if len(parts) < 2:
                 return self.settle_all(parts)
             gain = self.costs.score(parts[0].bound - node.bound, parts[1].bound - node.bound)
-            if best is None or gain > best[0]:
-                best = gain, parts
+            # Where no bound is gained yet, what decides more units does most.
+            worth = gain, -sum(len(part.place) for part in parts)
+            if best is None or worth > best[0]:
+                best = worth, parts
             node.cut_to(parts)
             if self.stopped:
                 break

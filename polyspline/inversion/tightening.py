@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from polyspline.cpa.bounds import ROUNDOFF, TINY
 from polyspline.inversion.chain import Floats, Integers
 from solvers.compiled import compiled, compiled_part, larger, smaller
 
-ROUNDOFF = 2.0**-53
 FEW = 16.0 * ROUNDOFF
 """Relative error of a handful of operations, with room to spare."""
-TINY = 2.0**-1000
-"""Outweighs every underflow."""
 
 
 @compiled_part
@@ -61,6 +59,15 @@ def is_undecided(table: Floats, neuron: int, low: float, high: float) -> bool:
     """Whether a knot is strictly inside a range."""
     for knot in range(n_knots(table)):
         if low < table[neuron, 1 + knot] < high:
+            return True
+    return False
+
+
+@compiled_part
+def is_held(table: Floats, neuron: int, low: float, high: float) -> bool:
+    """Whether an end of a range is a knot, as where a unit was branched on."""
+    for knot in range(n_knots(table)):
+        if table[neuron, 1 + knot] == low or table[neuron, 1 + knot] == high:
             return True
     return False
 
@@ -143,12 +150,13 @@ def _carried_back(
     neuron: int,
     row: int,
     sign: float,
+    cap: float,
     work: Floats,
 ) -> float:
     """Lower bound of ``sign`` times a pre-activation, by lines of the units carried back to z.
 
     `layer` counts from 1, the first layer with units behind it; `row` is where the neuron's
-    weights start.
+    weights start. z is tightened to where the lines leave the value at `cap` or below.
     """
     width = widths[layer - 1]
     constant = sign * table[neuron, 0]
@@ -193,6 +201,17 @@ def _carried_back(
         size += abs(c) * _largest(ranges, i)
     error += (widths[0] + 8) * 1.01 * ROUNDOFF * size
     least += constant - 1.01 * error - TINY
+    room = cap - least
+    if 0.0 <= room < np.inf:
+        for i in range(widths[0]):
+            c = work[0, i]
+            low, high = ranges[i, 0], ranges[i, 1]
+            # All else is least where the coordinate has its end with the least share.
+            reach = room / abs(c) * (1.0 + FEW) + FEW * larger(abs(low), abs(high))
+            if c > 0:
+                ranges[i, 1] = smaller(high, low + reach)
+            elif c < 0:
+                ranges[i, 0] = larger(low, high - reach)
     return least
 
 
@@ -274,11 +293,15 @@ def tighten_ranges(
             else:
                 low, high = _interval(weights, row, table, neuron, lines, first - inputs, inputs)
             low, high = larger(low, ranges[place, 0]), smaller(high, ranges[place, 1])
-            if layer > 1 and is_undecided(table, neuron, low, high):
+            if layer > 1 and (
+                is_undecided(table, neuron, low, high)
+                or is_held(table, neuron, ranges[place, 0], ranges[place, 1])
+            ):
                 for side in range(2):
                     sign = 1.0 if side == 0 else -1.0
+                    cap = ranges[place, 1] if side == 0 else -ranges[place, 0]
                     least = _carried_back(
-                        widths, weights, table, ranges, lines, layer, neuron, row, sign, work
+                        widths, weights, table, ranges, lines, layer, neuron, row, sign, cap, work
                     )
                     if side == 0:
                         low = larger(low, least)

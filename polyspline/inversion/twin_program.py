@@ -11,27 +11,16 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from polyspline.cpa.layers import Layer
-from polyspline.cpa.units import ScalarUnit
 from polyspline.domains import Domain
-from polyspline.errors import ArgumentError, MissingExtraError
 from polyspline.inversion.bounds import preactivation_bounds
 from polyspline.inversion.collisions import Collision, ExactRegions
+from polyspline.inversion.comparisons import scalar_layers
+from polyspline.inversion.milp_model import AffineValues, NetworkRows
 from polyspline.inversion.tracker import into_domain
 from polyspline.network import Network
-from solvers.errors import SolverInputError
-from solvers.milp import (
-    Backend,
-    MixedStatus,
-    ProgramBuilder,
-    SolverMissingError,
-    find_backend,
-    solve_mixed,
-)
+from solvers.milp import Backend, MixedStatus, ProgramBuilder, solve_mixed
 
 Floats = npt.NDArray[np.float64]
-Integers = npt.NDArray[np.int64]
-Bounds = tuple[tuple[Floats, Floats], ...]
 
 _REFINEMENTS = 4
 _NEIGHBOURS = 8
@@ -58,24 +47,6 @@ class TwinOutcome:
     words: str
 
 
-def backend_of(solver: str | None) -> Backend:
-    """Back-end of a name.
-
-    Raises
-    ------
-    ArgumentError
-        If there is no such solver.
-    MissingExtraError
-        If it is not installed.
-    """
-    try:
-        return find_backend(solver)
-    except SolverMissingError as missing:
-        raise MissingExtraError(str(missing)) from missing
-    except SolverInputError as unknown:
-        raise ArgumentError(str(unknown)) from unknown
-
-
 def find_twins(net: Network, domain: Domain, backend: Backend, max_seconds: float) -> TwinOutcome:
     """Look for two points of a bounded domain with one image, as far apart as can be.
 
@@ -90,27 +61,26 @@ def find_twins(net: Network, domain: Domain, backend: Backend, max_seconds: floa
 
     Notes
     -----
-    Algorithm: each unit whose range meets several pieces is a choice of one of them (one binary
-    each, every piece with the part of the range that it has: no constant is larger than the
-    bounds make it). The objective is the distance along one generic direction, which vanishes for
-    no pair of different points but by accident.
+    Algorithm: two copies of the network as the program of an inversion has it, so that no constant is
+    larger than the bounds make it. The objective is the distance along one generic direction, which
+    vanishes for no pair of different points but by accident.
     """
     lower, upper = domain.bounds()
     width = upper - lower
     direction = np.random.default_rng(_SEED).uniform(0.5, 1.0, len(width)) / width
     builder = ProgramBuilder()
-    bounds = preactivation_bounds(net.layers, domain)
-    first = _copy(builder, net.layers, domain, bounds, -direction)
-    second = _copy(builder, net.layers, domain, bounds, direction)
-    for mine, other in zip(first[1], second[1], strict=True):
-        builder.row([mine, other], [1.0, -1.0], lower=0.0, upper=0.0)
+    layers = scalar_layers(net.layers)
+    ranges = preactivation_bounds(layers, domain)
+    first = NetworkRows(builder, layers, domain, ranges, -direction)
+    second = NetworkRows(builder, layers, domain, ranges, direction)
+    _meet(builder, first.value, second.value)
     solution = solve_mixed(builder.program(), backend, max_seconds=max_seconds, typical_cost=1.0)
     words = f"{backend.key}: {solution.status.value}"
     if solution.status is MixedStatus.OPTIMAL:
         words += f"; none are farther apart than {-solution.bound:.3g} along one direction, it says"
     if solution.values is None or not -solution.objective > _NEARBY:
         return TwinOutcome(None, None, words)
-    pair = _refined(net, domain, solution.values[first[0]], solution.values[second[0]])
+    pair = _refined(net, domain, solution.values[first.z], solution.values[second.z])
     collision = _exact_pair(net, domain, *pair)
     apart = np.max(np.abs(pair[0] - pair[1]) / width)
     residual = np.linalg.norm(net(pair[0]) - net(pair[1]))
@@ -119,77 +89,12 @@ def find_twins(net: Network, domain: Domain, backend: Backend, max_seconds: floa
     return TwinOutcome(kept, collision, words)
 
 
-def _copy(
-    builder: ProgramBuilder, layers: tuple[Layer, ...], domain: Domain, bounds: Bounds, cost: Floats
-) -> tuple[Integers, Integers]:
-    """Add one copy of the network; the columns of its input and of its output."""
-    inputs = np.concatenate(
-        [
-            builder.columns([low], [high], cost=float(price))
-            for low, high, price in zip(*domain.bounds(), cost, strict=True)
-        ]
-    )
-    normals, sides = domain.rows()
-    for normal, side in zip(normals, sides, strict=True):
-        if np.count_nonzero(normal) > 1:
-            builder.row(inputs, normal, upper=float(side))
-    current = inputs
-    for layer, (low, high) in zip(layers, bounds, strict=True):
-        before = builder.columns(low, high)
-        for neuron in range(layer.n_out):
-            bias = float(layer.bias[neuron])
-            builder.row(
-                np.append(current, before[neuron]),
-                np.append(layer.weight[neuron], -1.0),
-                lower=-bias,
-                upper=-bias,
-            )
-        current = np.array(
-            [
-                _unit(builder, layer.units[i], int(before[i]), float(low[i]), float(high[i]))
-                for i in range(layer.n_out)
-            ],
-            dtype=np.int64,
-        )
-    return inputs, current
-
-
-def _unit(builder: ProgramBuilder, unit: ScalarUnit, column: int, low: float, high: float) -> int:
-    """Add the output of one unit; its column."""
-    ends = [-np.inf, *unit.knots, np.inf]
-    met = [p for p in range(unit.n_pieces) if ends[p] < high and ends[p + 1] > low]
-    if not met:
-        met = [int(unit.pieces(low))]
-    if len(met) == 1:
-        slope, offset = unit.slopes[met[0]], unit.offsets[met[0]]
-        if slope == 1.0 and offset == 0.0:
-            return column
-        reached = sorted((slope * low + offset, slope * high + offset))
-        output = int(builder.columns([_down(reached[0])], [_up(reached[1])])[0])
-        builder.row([output, column], [1.0, -slope], lower=offset, upper=offset)
-        return output
-    parts = [(max(low, ends[p]), min(high, ends[p + 1])) for p in met]
-    values = [unit.slopes[p] * v + unit.offsets[p] for p, part in zip(met, parts, strict=True) for v in part]
-    output = int(builder.columns([_down(min(values))], [_up(max(values))])[0])
-    chosen = builder.columns(np.zeros(len(met)), np.ones(len(met)), integer=True)
-    shares = builder.columns([min(a, 0.0) for a, _ in parts], [max(b, 0.0) for _, b in parts])
-    builder.row(chosen, np.ones(len(met)), lower=1.0, upper=1.0)
-    builder.row(np.append(shares, column), np.append(np.ones(len(met)), -1.0), lower=0.0, upper=0.0)
-    for share, choice, (a, b) in zip(shares, chosen, parts, strict=True):
-        builder.row([share, choice], [1.0, -a], lower=0.0)
-        builder.row([share, choice], [1.0, -b], upper=0.0)
-    slopes = [unit.slopes[p] for p in met]
-    offsets = [unit.offsets[p] for p in met]
-    builder.row(np.concatenate([shares, chosen, [output]]), [*slopes, *offsets, -1.0], lower=0.0, upper=0.0)
-    return output
-
-
-def _down(value: float) -> float:
-    return value - 2.0**-40 * abs(value)
-
-
-def _up(value: float) -> float:
-    return value + 2.0**-40 * abs(value)
+def _meet(builder: ProgramBuilder, first: AffineValues, second: AffineValues) -> None:
+    """Add the rows that say that two values are equal."""
+    columns = np.concatenate([first.columns, second.columns])
+    sides = second.offset - first.offset
+    for row, other, side in zip(first.matrix, second.matrix, sides.tolist(), strict=True):
+        builder.row(columns, np.concatenate([row, -other]), lower=side, upper=side)
 
 
 def _refined(net: Network, domain: Domain, first: Floats, second: Floats) -> tuple[Floats, Floats]:

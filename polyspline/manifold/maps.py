@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from polyspline.cpa.knots import knots_of
+from polyspline.cpa.layers import unit_starts
 from polyspline.errors import ArgumentError, ShapeError
 from polyspline.manifold.brief import Brief
 from polyspline.manifold.regions import Source, region_set
@@ -195,7 +196,7 @@ class _Chain:
             layer.matrix.T if layer.is_sparse else np.ascontiguousarray(layer.matrix.T)
             for layer in net.layers
         ]
-        self._ends = np.cumsum([0, *(len(layer.unit_neurons) for layer in net.layers)]).tolist()
+        self._ends = unit_starts(net.layers)
 
     def preactivations(self, codes: npt.NDArray[Any]) -> Iterator[Floats]:
         """Pre-activations of each layer in turn."""

@@ -6,40 +6,43 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from polyspline.errors import (
-    ArgumentError,
-    NetworkFileError,
-    NonFiniteError,
-    ShapeError,
-    UnknownActivationError,
-)
+from polyspline.errors import MissingExtraError, NetworkFileError, PolysplineError
 from polyspline.network.network import Network
 from polyspline.network.npz import read_arrays
 
 
-def _read_npz(path: Path) -> Network:
-    source = f"network file {str(path)!r}"
-    arrays = read_arrays(path)
-    try:
-        return Network.from_arrays(arrays, source=source)
-    except (ShapeError, NonFiniteError, UnknownActivationError, ArgumentError) as wrong:
-        raise type(wrong)(f"{source}: {wrong}") from wrong
+def _read_npz(path: Path, drop_output_activation: bool) -> Network:
+    return Network.from_arrays(read_arrays(path), source=f"network file {str(path)!r}")
 
 
-READERS: dict[str, Callable[[Path], Network]] = {".npz": _read_npz}
+def _read_onnx(path: Path, drop_output_activation: bool) -> Network:
+    return Network.from_onnx(path, drop_output_activation)
+
+
+def _read_torch(path: Path, drop_output_activation: bool) -> Network:
+    from polyspline.network.from_torch import lower_program
+    from polyspline.network.torch_archive import read_program
+
+    return Network(lower_program(read_program(path), drop_output_activation))
+
+
+READERS: dict[str, Callable[[Path, bool], Network]] = {
+    ".npz": _read_npz, ".onnx": _read_onnx, ".pt2": _read_torch, ".pt": _read_torch, ".pth": _read_torch,
+}  # fmt: skip
 """Reader by suffix."""
 
-_NOT_READABLE_YET = {".onnx": "ONNX", ".pt": "torch", ".pt2": "torch", ".pth": "torch"}
 
-
-def load_network(path: str | os.PathLike[str]) -> Network:
+def load_network(path: str | os.PathLike[str], drop_output_activation: bool = False) -> Network:
     """Network from a file.
 
     Parameters
     ----------
     path : path
         An ``.npz`` file with ``weight_0``, ``bias_0``, ``weight_1``, ``bias_1`` … (weights (out, in),
-        as torch has them) and ``activation``, an array of strings, one for each layer.
+        as torch has them) and ``activation``, an array of strings, one for each layer; or an ONNX
+        model, ``.onnx``; or an exported program of torch, ``.pt2`` or ``.pt`` (``torch.export.save``).
+    drop_output_activation : bool
+        Whether a smooth function at the very end of a model is left out, see `Network.from_torch`.
 
     Returns
     -------
@@ -49,8 +52,12 @@ def load_network(path: str | os.PathLike[str]) -> Network:
     ------
     NetworkFileError
         If the file is missing, damaged or of another format.
+    UnsupportedLayerError
+        If something in the model is not piecewise affine and continuous.
     ShapeError, NonFiniteError, UnknownActivationError, ArgumentError
         If its content is no network; the message names the file and the layer.
+    MissingExtraError
+        If the package that reads the format is not installed.
 
     Notes
     -----
@@ -58,13 +65,15 @@ def load_network(path: str | os.PathLike[str]) -> Network:
     """
     name = os.fspath(path)
     suffix = Path(path).suffix.lower()
-    if suffix in _NOT_READABLE_YET:
-        raise NetworkFileError(
-            f"network file {name!r}: {_NOT_READABLE_YET[suffix]} files are not readable yet; load the model "
-            "and save it with Network.from_torch(module).save('model.npz')."
-        )
     if suffix not in READERS:
         raise NetworkFileError(
             f"network file {name!r} has an unknown suffix {suffix!r}; expected {', '.join(READERS)}."
         )
-    return READERS[suffix](Path(path))
+    try:
+        return READERS[suffix](Path(path), drop_output_activation)
+    except MissingExtraError:
+        raise
+    except PolysplineError as wrong:
+        source = f"network file {str(Path(path))!r}"
+        message = str(wrong)
+        raise type(wrong)(message if message.startswith(source) else f"{source}: {message}") from wrong

@@ -1,31 +1,25 @@
-"""Lowering of torch modules to layers.
-
-Two tables say what is supported: modules that do nothing to a flat vector in
-evaluation mode, and activations with how their unit is made. A further
-activation is a further row (or `register_torch_activation`), not a branch.
-"""
+"""Networks from torch modules: tracing, and what to say when that fails."""
 
 from __future__ import annotations
 
-import operator
+import io
+import logging
+import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from functools import cache
-from math import prod
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
-from polyspline.cpa.layers import ActivationLike, Layer, make_layer
-from polyspline.cpa.matrices import FloatArray
+from polyspline.cpa.activations import parse_activation
+from polyspline.cpa.layers import ActivationLike, Layer
 from polyspline.cpa.units import ScalarUnit
-from polyspline.errors import (
-    ArgumentError,
-    NonFiniteError,
-    ShapeError,
-    UnsupportedLayerError,
-    require,
-)
+from polyspline.errors import ArgumentError, ShapeError, UnsupportedLayerError, require
+from polyspline.network.lowering import lower
+from polyspline.network.tensors import Tensor, each_unit
+from polyspline.network.torch_program import Program, place_of, program_of
+from polyspline.network.torch_run import run_program
 
 if TYPE_CHECKING:
     import torch
@@ -34,21 +28,28 @@ ToUnit = Callable[[Any], ActivationLike]
 
 _REGISTERED: dict[type, ToUnit] = {}
 
-# What code that expects a tensor raises on a symbolic one (fx.proxy.TraceError is a ValueError).
-_UNTRACEABLE = (TypeError, ValueError, RuntimeError, AttributeError, LookupError)
+# What code that expects numbers raises on a traced tensor, or on one of another shape.
+_FAILURES = (TypeError, ValueError, RuntimeError, AttributeError, LookupError, AssertionError)
+_MIXED = 1e-2
+"""Relative difference that shows that the samples of a batch are mixed ..."""
+_MIXED_STEPS = 30.0
+"""... and at least so many steps of the floating-point type; far above rounding."""
 
 
 def register_torch_activation(module_class: type[torch.nn.Module], to_unit: ToUnit) -> None:
     """Make an activation module known to `Network.from_torch`.
+
+    This is for modules that cannot be traced, or whose operators are not known; a module that is
+    made of known ones needs no registration.
 
     Parameters
     ----------
     module_class : type
         The class of the module. Subclasses that do not override ``forward`` are meant too.
     to_unit : callable
-        Takes the module; returns what `Network.from_layers` takes as the activation of one layer:
-        a spelling such as ``"abs"`` or ``"hardtanh:0,1"``, a `ScalarUnit`, or one `ScalarUnit` for each
-        neuron. That the unit computes what the module does is for the caller to see to.
+        Takes the module; returns a spelling such as ``"abs"`` or ``"hardtanh:0,1"``, a `ScalarUnit`,
+        or one `ScalarUnit` for each neuron. That the unit computes what the module does is for the
+        caller to see to.
 
     Raises
     ------
@@ -67,224 +68,9 @@ def register_torch_activation(module_class: type[torch.nn.Module], to_unit: ToUn
     _REGISTERED[module_class] = to_unit
 
 
-class _Tables(NamedTuple):
-    """What torch modules are understood."""
-
-    pass_through: frozenset[type]
-    activations: dict[type, ToUnit]
-    functions: dict[Any, str]
-
-
-def _float(value: Any) -> str:
-    return repr(float(value))
-
-
-def _slopes(module: torch.nn.PReLU) -> str:
-    return "prelu:" + ",".join(repr(slope) for slope in _to_float64(module.weight).ravel().tolist())
-
-
-@cache
-def _tables() -> _Tables:
-    """Build the tables on first use, because they name classes of torch."""
-    torch = require("torch", extra="torch", purpose="read torch modules")
-    nn = torch.nn
-    pass_through = {
-        nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout,
-        nn.FeatureAlphaDropout,
-    }  # fmt: skip
-    activations: dict[type, ToUnit] = {
-        nn.ReLU: lambda _: "relu",
-        nn.LeakyReLU: lambda m: f"leaky_relu:{_float(m.negative_slope)}",
-        nn.RReLU: lambda m: f"leaky_relu:{_float((m.lower + m.upper) / 2)}",  # its mean, in evaluation mode
-        nn.PReLU: _slopes,
-        nn.Hardtanh: lambda m: f"hardtanh:{_float(m.min_val)},{_float(m.max_val)}",
-        nn.ReLU6: lambda _: "relu6",
-        nn.Softshrink: lambda m: f"softshrink:{_float(m.lambd)}",
-    }
-    # Functions of one tensor with nothing else to set; method names are strings.
-    functions: dict[Any, str] = {
-        abs: "abs", operator.abs: "abs", torch.abs: "abs", torch.absolute: "abs", "abs": "abs",
-        "absolute": "abs", torch.relu: "relu", nn.functional.relu: "relu", "relu": "relu",
-        nn.functional.relu6: "relu6",
-    }  # fmt: skip
-    return _Tables(frozenset(pass_through), activations, functions)
-
-
-def _supported() -> str:
-    tables = _tables()
-    known = {cls.__name__ for cls in (*tables.pass_through, *tables.activations, *_REGISTERED)}
-    return (
-        f"Sequential, Linear, Flatten, {', '.join(sorted(known))}, a module whose forward pass is one call "
-        "of abs or relu, and activations made known with polyspline.network.register_torch_activation"
-    )
-
-
-def _refusal(module: object, place: str, why: str = "is not supported") -> UnsupportedLayerError:
-    return UnsupportedLayerError(
-        f"{place} is a {type(module).__name__}, which {why}; supported are {_supported()}."
-    )
-
-
-def _place(name: str) -> str:
-    return f"layer {name!r}" if name else "the module itself"
-
-
-def _known_class(module: object, table: Any) -> type | None:
-    """Find the class by which a table knows the module, if its forward pass is still that class's."""
-    for cls in type(module).__mro__:
-        if cls in table:
-            return cls if getattr(type(module), "forward", None) is getattr(cls, "forward", None) else None
-    return None
-
-
-def _to_float64(tensor: torch.Tensor) -> FloatArray:
-    """Exact float64 copy of a tensor of real floating-point numbers of at most 64 bits."""
-    import torch
-
-    return np.array(tensor.detach().to(device="cpu", dtype=torch.float64).numpy(), dtype=np.float64)
-
-
-def _leaves(module: torch.nn.Module, name: str) -> Iterator[tuple[str, torch.nn.Module]]:
-    """Modules in the order of the forward pass, nested Sequentials opened up, with their dotted names."""
-    from torch import nn
-
-    # A hook can change what a module computes, so its class no longer tells.
-    if module._forward_hooks or module._forward_pre_hooks:
-        raise _refusal(module, _place(name), "carries forward hooks (remove them first)")
-    if _known_class(module, (nn.Sequential,)) is None:
-        yield name, module
-        return
-    # Not named_children(), which leaves out a module that is used for the second time.
-    for key, child in module._modules.items():
-        if child is not None:
-            yield from _leaves(child, f"{name}.{key}" if name else key)
-
-
-@contextmanager
-def _evaluation_mode(module: torch.nn.Module) -> Iterator[None]:
-    flags = [(part, part.training) for part in module.modules()]
-    module.eval()
-    try:
-        yield
-    finally:
-        for part, flag in flags:
-            part.training = flag
-
-
-def _traced_activation(module: torch.nn.Module) -> str | None:
-    """Spelling of the one function that a module's forward pass calls on its input, if it is known.
-
-    The forward pass is traced symbolically, so it is known to be that call and nothing else.
-    """
-    from torch import fx
-
-    if next(module.children(), None) is not None or next(module.parameters(), None) is not None:
-        return None
-    try:
-        nodes = list(fx.Tracer().trace(module).nodes)
-    except _UNTRACEABLE:
-        return None
-    if [node.op for node in nodes] not in (
-        ["placeholder", "call_function", "output"],
-        ["placeholder", "call_method", "output"],
-    ):
-        return None
-    given, call, output = nodes
-    plain = {"inplace": False}  # torch.nn.functional.relu says so when it is traced
-    if call.args != (given,) or (call.kwargs and call.kwargs != plain) or output.args != (call,):
-        return None
-    return _tables().functions.get(call.target)
-
-
-class _Builder:
-    """Layers so far, and the shape of the vector between two modules."""
-
-    def __init__(self, input_shape: tuple[int, ...] | None, width: int) -> None:
-        self.shape = input_shape or (width,)
-        self.parts: list[tuple[FloatArray, FloatArray, ActivationLike, str]] = []
-        self.open = False  # whether the last layer still has no activation
-
-    def add_linear(self, module: torch.nn.Linear, place: str) -> None:
-        import torch
-
-        if torch.nn.parameter.is_lazy(module.weight) or module.weight.is_meta:
-            raise _refusal(module, place, "has no weights yet (run it once, or load its weights)")
-        tensors = [module.weight] if module.bias is None else [module.weight, module.bias]
-        for tensor in tensors:
-            if not tensor.is_floating_point():
-                raise _refusal(module, place, f"has {tensor.dtype} weights (real floats are needed)")
-            if not bool(torch.isfinite(tensor).all()):
-                raise NonFiniteError(
-                    f"{place} (Linear) has a NaN or infinite weight or bias; expected finite numbers."
-                )
-        weight = _to_float64(module.weight)
-        bias = np.zeros(len(weight)) if module.bias is None else _to_float64(module.bias)
-        if len(self.shape) > 1:
-            raise ShapeError(
-                f"{place} (Linear) gets an input of shape {self.shape}; put an nn.Flatten before it, since "
-                "only a flat vector is supported."
-            )
-        if weight.shape[1] != self.shape[0]:
-            raise ShapeError(
-                f"{place} (Linear) takes {weight.shape[1]} inputs, but gets {self.shape[0]} from "
-                f"{self.parts[-1][3] if self.parts else 'the input'}."
-            )
-        self.parts.append((weight, bias, "identity", place))
-        self.shape = (len(weight),)
-        self.open = True
-
-    def add_activation(self, activation: ActivationLike, place: str) -> None:
-        width = prod(self.shape)
-        if self.open:
-            weight, bias, _, start = self.parts.pop()
-            self.parts.append((weight, bias, activation, f"{start} with {place}"))
-        else:  # an activation on the input, or upon another one
-            self.parts.append((np.eye(width), np.zeros(width), activation, place))
-        self.open = False
-
-    def flatten(self, module: torch.nn.Flatten, place: str) -> None:
-        last = module.end_dim if module.end_dim < 0 else module.end_dim - len(self.shape) - 1
-        if module.start_dim not in (1, -len(self.shape)) or last != -1:
-            raise _refusal(module, place, "must flatten all but the batch (start_dim=1, end_dim=-1)")
-        self.shape = (prod(self.shape),)
-
-    def layers(self) -> tuple[Layer, ...]:
-        return tuple(make_layer(weight, bias, units, name=place) for weight, bias, units, place in self.parts)
-
-
-def _activation_of(module: torch.nn.Module, place: str) -> ActivationLike:
-    for table in (_REGISTERED, _tables().activations):
-        known = _known_class(module, table)
-        if known is not None:
-            return _checked(table[known](module), module, place)
-    traced = _traced_activation(module)
-    if traced is None:
-        raise _refusal(module, place)
-    return traced
-
-
-def _checked(activation: ActivationLike, module: object, place: str) -> ActivationLike:
-    if isinstance(activation, str | ScalarUnit | Sequence):
-        return activation
-    raise ArgumentError(
-        f"{place} ({type(module).__name__}): its registered function returned {activation!r}; expected a "
-        "spelling, a ScalarUnit, or one ScalarUnit for each neuron."
-    )
-
-
-def _input_width(leaves: list[tuple[str, torch.nn.Module]]) -> int:
-    from torch import nn
-
-    for _, module in leaves:
-        if isinstance(module, nn.Linear):
-            return module.in_features
-    raise ShapeError(
-        "the module has no Linear layer that tells the number of its inputs; pass input_shape, e.g. "
-        "input_shape=(2,)."
-    )
-
-
-def lower_module(module: torch.nn.Module, input_shape: Sequence[int] | None = None) -> tuple[Layer, ...]:
+def lower_module(
+    module: torch.nn.Module, input_shape: Sequence[int] | None = None, drop_output_activation: bool = False
+) -> tuple[Layer, ...]:
     """Layers of a torch module in evaluation mode; see `Network.from_torch`.
 
     Parameters
@@ -292,42 +78,285 @@ def lower_module(module: torch.nn.Module, input_shape: Sequence[int] | None = No
     module : torch.nn.Module
     input_shape : sequence of int, optional
         Shape of one input without its batch dimension.
+    drop_output_activation : bool
+        Whether a smooth function at the very end is left out.
 
     Returns
     -------
     tuple of Layer
-        One for each Linear (nothing is folded, so nothing is rounded), and one with an identity
-        weight for an activation that does not follow a Linear.
+        See `polyspline.network.lowering.lower`.
 
     Raises
     ------
-    UnsupportedLayerError, ShapeError, NonFiniteError, MissingExtraError
+    UnsupportedLayerError, ShapeError, NonFiniteError, ArgumentError, MissingExtraError
         As `Network.from_torch`.
+
+    Notes
+    -----
+    Algorithm: ``torch.export`` writes the forward pass down as a list of calls of torch's own
+    operators, whatever Python it is made of, for a batch of one.
     """
-    tables = _tables()
+    require("torch", extra="torch", purpose="read torch modules")
     from torch import nn
 
     if not isinstance(module, nn.Module):
         raise UnsupportedLayerError(f"expected a torch.nn.Module, got a {type(module).__name__}.")
-    shape = None if input_shape is None else tuple(int(size) for size in np.atleast_1d(input_shape))
-    if shape is not None and (not shape or min(shape) < 1):
+    shape = _checked_shape(input_shape) or (_input_width(module),)
+    _check_parameters(module)
+    known = [(name, part) for name, part in module.named_modules() if _registered_class(part) is not None]
+
+    def registered(number: int, x: Tensor) -> Tensor:
+        name, part = known[number]
+        return _registered_unit(part, place_of(name, type(part).__name__), x)
+
+    with _prepared(module, [part for _, part in known]):
+        program = _traced(module, shape)
+        graph, outputs = run_program(
+            program, drop_output_activation=drop_output_activation, registered=registered
+        )
+    with _prepared(module, []):
+        _check_samples_apart(module, shape)
+    return lower(graph, outputs)
+
+
+def lower_program(program: Program, drop_output_activation: bool = False) -> tuple[Layer, ...]:
+    """Layers of a torch program that was read from a file.
+
+    Parameters, result and errors are those of `lower_module`.
+    """
+
+    def registered(number: int, x: Tensor) -> Tensor:
+        raise UnsupportedLayerError("is an activation that was registered where the program was exported")
+
+    graph, outputs = run_program(
+        program, drop_output_activation=drop_output_activation, registered=registered
+    )
+    return lower(graph, outputs)
+
+
+# ---- before the trace
+
+
+def _checked_shape(input_shape: Sequence[int] | None) -> tuple[int, ...] | None:
+    if input_shape is None:
+        return None
+    shape = tuple(int(size) for size in np.atleast_1d(input_shape))
+    if not shape or min(shape) < 1:
         raise ShapeError(f"input_shape: expected positive integers, got {input_shape!r}.")
-    with _evaluation_mode(module):
-        leaves = list(_leaves(module, ""))
-        builder = _Builder(shape, 0 if shape else _input_width(leaves))
-        for name, leaf in leaves:
-            _lower_leaf(builder, leaf, _place(name), tables)
-    if not builder.parts:
-        builder.add_activation("identity", "the input")
-    return builder.layers()
+    return shape
 
 
-def _lower_leaf(builder: _Builder, leaf: torch.nn.Module, place: str, tables: _Tables) -> None:
+def _input_width(module: torch.nn.Module) -> int:
+    """Find the number of inputs: of the first layer with weights, if that is a Linear."""
     from torch import nn
 
-    if isinstance(leaf, nn.Linear) and _known_class(leaf, (nn.Linear,)):
-        builder.add_linear(leaf, place)
-    elif isinstance(leaf, nn.Flatten) and _known_class(leaf, (nn.Flatten,)):
-        builder.flatten(leaf, place)
-    elif _known_class(leaf, tables.pass_through) is None:
-        builder.add_activation(_activation_of(leaf, place), place)
+    for part in module.modules():
+        if isinstance(part, nn.Linear):
+            return part.in_features
+        if next(part.parameters(recurse=False), None) is not None:
+            break
+    raise ShapeError(
+        "the module does not start with a Linear layer that tells the number of its inputs; pass "
+        "input_shape, the shape of one input without the batch, e.g. input_shape=(2,) or (1, 28, 28)."
+    )
+
+
+def _check_parameters(module: torch.nn.Module) -> None:
+    import torch
+
+    for name, part in module.named_modules():
+        place = place_of(name, type(part).__name__)
+        for tensor in part.parameters(recurse=False):
+            if torch.nn.parameter.is_lazy(tensor) or tensor.is_meta:
+                raise UnsupportedLayerError(
+                    f"{place} has no weights yet; run it once, or load its weights, before it is read."
+                )
+            if not tensor.is_floating_point():
+                raise UnsupportedLayerError(f"{place} has {tensor.dtype} weights; real floats are needed.")
+
+
+@contextmanager
+def _prepared(module: torch.nn.Module, replaced: list[torch.nn.Module]) -> Iterator[None]:
+    """Set evaluation mode without gradients, warnings and logs, and with marks in place of some modules."""
+    import torch
+
+    flags = [(part, part.training) for part in module.modules()]
+    silent = logging.root.manager.disable
+    operator = _unit_operator() if replaced else None
+    module.eval()
+    logging.disable(logging.CRITICAL)  # torch logs what goes wrong in a trace; we say it in a sentence
+    try:
+        for number, part in enumerate(replaced):
+            part.__dict__["forward"] = _mark(operator, number)
+        with torch.no_grad(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(silent)
+        for part in replaced:
+            part.__dict__.pop("forward", None)
+        for part, flag in flags:
+            part.training = flag
+
+
+# ---- registered activations
+
+
+def _mark(operator: Any, number: int) -> Callable[[torch.Tensor], torch.Tensor]:
+    def forward(x: torch.Tensor) -> torch.Tensor:
+        marked: torch.Tensor = operator(x, number)
+        return marked
+
+    return forward
+
+
+_LIBRARIES: list[Any] = []  # torch forgets the operators of a library that nobody holds
+
+
+@cache
+def _unit_operator() -> Any:
+    """Operator of torch that stands for a registered activation in a trace."""
+    import torch
+
+    library: Any = torch.library.Library("polyspline", "DEF")  # type: ignore[no-untyped-call]
+    library.define("unit(Tensor x, int number) -> Tensor")
+    library.impl("unit", lambda x, number: x.clone(), "CompositeExplicitAutograd")
+    _LIBRARIES.append(library)
+    return torch.ops.polyspline.unit
+
+
+def _registered_class(module: object) -> type | None:
+    """Class by which a module is registered, if its forward pass is still that class's."""
+    for cls in type(module).__mro__:
+        if cls in _REGISTERED:
+            return cls if getattr(type(module), "forward", None) is getattr(cls, "forward", None) else None
+    return None
+
+
+def _registered_unit(module: object, place: str, x: Tensor) -> Tensor:
+    cls = _registered_class(module)
+    assert cls is not None
+    activation = _REGISTERED[cls](module)
+    units: Sequence[Any] = ()
+    if isinstance(activation, str):
+        units = parse_activation(activation, x.ids.size)
+    elif isinstance(activation, ScalarUnit):
+        units = [activation] * x.ids.size
+    elif isinstance(activation, Sequence):
+        units = activation
+    if len(units) != x.ids.size or not all(isinstance(unit, ScalarUnit) for unit in units):
+        raise ArgumentError(
+            f"{place}: its registered function returned {activation!r}; expected a spelling, a ScalarUnit, "
+            f"or one ScalarUnit for each of its {x.ids.size} neurons."
+        )
+    return each_unit(x, units)
+
+
+# ---- the trace
+
+
+def _example(module: torch.nn.Module, shape: tuple[int, ...], batch: int) -> torch.Tensor:
+    import torch
+
+    like = next((tensor for tensor in module.parameters() if tensor.is_floating_point()), torch.zeros(1))
+    drawn = torch.randn((batch, *shape), generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    return drawn.to(dtype=like.dtype, device=like.device)
+
+
+def _traced(module: torch.nn.Module, shape: tuple[int, ...]) -> Program:
+    example = _example(module, shape, 1)
+    try:
+        return program_of(_exported(module, example))
+    except UnsupportedLayerError:
+        raise
+    except _FAILURES as failure:
+        _explain(module, example, failure)
+
+
+def _exported(module: torch.nn.Module, example: torch.Tensor) -> Any:
+    import torch
+
+    # What torch prints about a trace that fails, we say in a sentence.
+    with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+        return torch.export.export(module, (example,), strict=False)
+
+
+def _explain(module: torch.nn.Module, example: torch.Tensor, failure: Exception) -> NoReturn:
+    """Say why a module cannot be traced: it does not even run, or it does what a trace cannot hold.
+
+    Raises
+    ------
+    ShapeError, UnsupportedLayerError
+        One of them, always.
+    """
+    shape = tuple(example.shape[1:])
+    with _places(module) as entered:
+        try:
+            module(example)
+        except (TypeError, NotImplementedError, AttributeError) as wrong:
+            raise UnsupportedLayerError(
+                f"{entered[-1]}: cannot be run on one tensor ({_first_line(wrong)})."
+            ) from wrong
+        except _FAILURES as wrong:
+            raise ShapeError(
+                f"{entered[-1]}: does not run on what an input of shape {shape} becomes "
+                f"({_first_line(wrong)}); "
+                "pass the input_shape that the module takes, without the batch."
+            ) from wrong
+        del entered[1:]
+        with suppress(*_FAILURES):
+            _exported(module, example)
+        place = entered[-1]
+    raise UnsupportedLayerError(
+        f"{place}: cannot be traced ({_first_line(failure)}); only straight programs without decisions that "
+        "depend on the values are supported, or activations made known with "
+        "polyspline.network.register_torch_activation."
+    ) from failure
+
+
+def _first_line(failure: BaseException) -> str:
+    return (str(failure).strip().splitlines() or [type(failure).__name__])[0].rstrip(". ")
+
+
+@contextmanager
+def _places(module: torch.nn.Module) -> Iterator[list[str]]:
+    """Places of the modules that are being run, outermost first; a failure leaves them as they are."""
+    entered = [place_of("", type(module).__name__)]
+    handles = []
+    for name, part in module.named_modules():
+        place = place_of(name, type(part).__name__)
+        handles.append(part.register_forward_pre_hook(lambda *_, place=place: entered.append(place)))
+        handles.append(part.register_forward_hook(lambda *_: entered.__delitem__(-1)))
+    try:
+        yield entered
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _check_samples_apart(module: torch.nn.Module, shape: tuple[int, ...]) -> None:
+    """Check that a sample of a batch does not depend on the others, which a trace of one cannot tell.
+
+    Raises
+    ------
+    UnsupportedLayerError
+        If one does.
+    """
+    import torch
+
+    pair = _example(module, shape, 2)
+    try:
+        together = module(pair)
+    except _FAILURES:
+        return  # a module that takes one sample only
+    alone = torch.stack([module(sample[None]).reshape(-1) for sample in pair]).double()
+    if together.numel() != alone.numel():
+        apart = float("inf")
+    else:
+        apart = float((together.double().reshape(alone.shape) - alone).abs().max())
+    if apart > max(_MIXED, _MIXED_STEPS * torch.finfo(pair.dtype).eps) * float(alone.abs().max()):
+        raise UnsupportedLayerError(
+            "the module mixes the samples of a batch: its output for one of them depends on the others; "
+            "expected "
+            "a function of one input (see its operations along axis 0)."
+        )

@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -19,11 +19,8 @@ from polyspline.cpa.matrices import FloatArray, IntArray, MatrixLike, as_float_a
 from polyspline.cpa.pointwise import code_of
 from polyspline.cpa.units import MaxGroup, ScalarUnit, Unit
 from polyspline.errors import ArgumentError, ShapeError
-from polyspline.network import dropout, npz
+from polyspline.network import constructors, dropout, npz
 from polyspline.network.slices import sliced_first_layer
-
-if TYPE_CHECKING:
-    import torch
 
 CodeArray: TypeAlias = npt.NDArray[np.int8] | npt.NDArray[np.int16]
 
@@ -40,8 +37,8 @@ def _unit_bytes(unit: Unit) -> bytes:
 class Network:
     """A piecewise-affine network G from R^S to R^D, in float64.
 
-    Make one with `from_layers`, `from_torch`, or `polyspline.load_network`. Two networks are
-    equal if they have the same weights, biases and units.
+    Make one with `from_layers`, `from_torch`, `from_onnx`, `from_sklearn`, or
+    `polyspline.load_network`. Two networks are equal if they have the same weights, biases and units.
 
     Parameters
     ----------
@@ -74,7 +71,7 @@ class Network:
             if given != needed:
                 raise ShapeError(
                     f"layer {number - 1} has {given} outputs but layer {number} takes {needed} inputs: "
-                    f"weight {number} must have shape (out, {given}), got {self.layers[number].weight.shape}."
+                    f"weight {number} must have shape (out, {given}), got {self.layers[number].matrix.shape}."
                 )
 
     # ---- making one
@@ -134,40 +131,9 @@ class Network:
             )
         )
 
-    @classmethod
-    def from_torch(cls, module: torch.nn.Module, input_shape: Sequence[int] | None = None) -> Network:
-        """Network from a torch module, in evaluation mode.
-
-        Parameters
-        ----------
-        module : torch.nn.Module
-            An ``nn.Sequential`` (nested ones too) of Linear, of Flatten, Identity and the dropouts
-            (which do nothing in evaluation mode), and of piecewise-affine activations: ReLU,
-            LeakyReLU, RReLU, PReLU, Hardtanh, ReLU6, Softshrink, modules whose forward pass is one
-            call of such a function (``abs``, for which torch has no module), and those made known
-            with `register_torch_activation`. Its training flags are left as they were.
-        input_shape : sequence of int, optional
-            Shape of one input without its batch dimension, if it is not flat.
-
-        Returns
-        -------
-        Network
-            Of the module's weights upcast exactly to float64, one layer for each Linear.
-
-        Raises
-        ------
-        UnsupportedLayerError
-            If the module, or one inside it, cannot be expressed; names it and its place.
-        ShapeError
-            If shapes do not chain, or do not fit ``input_shape``.
-        NonFiniteError
-            If a weight is NaN or infinite.
-        MissingExtraError
-            If torch is not installed.
-        """
-        from polyspline.network.from_torch import lower_module
-
-        return cls(lower_module(module, input_shape))
+    from_torch = classmethod(constructors.from_torch)
+    from_onnx = classmethod(constructors.from_onnx)
+    from_sklearn = classmethod(constructors.from_sklearn)
 
     # ---- shapes
 

@@ -9,9 +9,14 @@ import numpy as np
 import numpy.typing as npt
 
 from polyspline.cpa.layers import ActivationLike
-from polyspline.cpa.matrices import as_float_array
+from polyspline.cpa.matrices import FloatArray, as_float_array
 from polyspline.errors import ArgumentError, ShapeError
+from polyspline.network import tensors
+from polyspline.network.graph import Graph
+from polyspline.network.lowering import lower
 from polyspline.network.network import Network
+from polyspline.network.tensors import Tensor
+from polyspline.network.windows import Window, transposed_convolution
 
 
 def random_network(
@@ -111,3 +116,77 @@ def tent_network(n_layers: int, dim: int = 1) -> Network:
     weights: list[npt.ArrayLike] = [rise, *(rise @ fold for _ in range(n_layers - 1)), fold]
     biases: list[npt.ArrayLike | None] = [*(shift for _ in range(n_layers)), np.zeros(dim)]
     return Network.from_layers(weights, biases)
+
+
+_LEAKY = "leaky_relu:0.1"  # the paper does not say the slope
+
+
+def fc_generator(seed: int = 0) -> Network:
+    """Fully connected generator of images of 28 x 28 pixels from 10 latents, with random weights.
+
+    Parameters
+    ----------
+    seed : int
+        As in `random_network`, which also says how the weights are drawn.
+
+    Returns
+    -------
+    Network
+        Of widths 10, 256, 512, 1024, 784 and leaky rectifiers of slope 0.1.
+
+    References
+    ----------
+    Max-affine spline insights, App. E.
+    """
+    return random_network([10, 256, 512, 1024, 784], _LEAKY, seed)
+
+
+def conv_generator(seed: int = 0) -> Network:
+    """Convolutional generator of images of 28 x 28 pixels from 10 latents, with random weights.
+
+    Parameters
+    ----------
+    seed : int
+        Seed of ``numpy.random.default_rng``; layer by layer the weights are drawn, then the biases:
+        He-normal, and uniform in ±1/sqrt(fan-in), the fan-in of a convolution being channels times
+        the size of the filter.
+
+    Returns
+    -------
+    Network
+        Two dense layers of 256 and 288 = 8 x 6 x 6 neurons, a convolution of 8 filters of 3 x 3 on the
+        images dilated by 2 (to 11 x 11, same size), and one of 4 x 4 on those dilated by 3 (to 31 x 31,
+        without padding); leaky rectifiers of slope 0.1 between. The convolutions are sparse layers.
+
+    Notes
+    -----
+    The paper gives the last convolution 8 filters, and then reshapes to 28 x 28, which only one
+    filter makes: one it is. A convolution on an image dilated by k is a transposed convolution of
+    stride k.
+
+    References
+    ----------
+    Max-affine spline insights, App. E.
+    """
+    rng = np.random.default_rng(seed)
+
+    def drawn(shape: tuple[int, ...], fan_in: int, biases: int) -> tuple[FloatArray, FloatArray]:
+        weight = rng.normal(0.0, np.sqrt(2.0 / fan_in), size=shape)
+        return weight, rng.uniform(-1.0 / np.sqrt(fan_in), 1.0 / np.sqrt(fan_in), size=biases)
+
+    graph = Graph()
+    x = Tensor(graph, graph.inputs(10))
+    for fan_in, fan_out in pairwise([10, 256, 288]):
+        x = tensors.units(tensors.linear(x, *drawn((fan_out, fan_in), fan_in, fan_out)), _LEAKY)
+    images = x.like(x.ids.reshape(1, 8, 6, 6))
+    images = tensors.units(_dilated_convolution(images, *drawn((8, 8, 3, 3), 72, 8), 2, 1), _LEAKY)
+    images = _dilated_convolution(images, *drawn((8, 1, 4, 4), 128, 1), 3, 3)
+    return Network(lower(graph, images.ids.ravel()))
+
+
+def _dilated_convolution(
+    x: Tensor, weight: FloatArray, bias: FloatArray, dilation: int, padding: int
+) -> Tensor:
+    size = weight.shape[2:]
+    window = Window(size, (dilation,) * 2, (padding,) * 2, (padding,) * 2, (1, 1))
+    return transposed_convolution(x, weight, bias, window, (0, 0), 1)

@@ -22,6 +22,7 @@ from polyspline.partition.adjacency import Adjacency
 from polyspline.partition.lookup import CodeIndex
 from polyspline.partition.packing import CodePacking
 from polyspline.partition.stop import StopReason
+from polyspline.regions.ball import Ball
 from polyspline.regions.region import Region
 
 if TYPE_CHECKING:
@@ -56,13 +57,16 @@ class Partition:
     stop
         Why the enumeration stopped.
     expanded
-        Regions ``0 .. expanded - 1`` have all their facets crossed.
+        Regions ``0 .. expanded - 1`` have all their facets crossed, and all their neighbours are here.
     exact_fallbacks
         How many decisions of the enumeration needed rational arithmetic.
     seconds
         Wall time of the enumeration.
     exact_witnesses
         Rational witnesses, by region.
+    within
+        The ball that the enumeration was limited to: there are no regions that do not meet it. None
+        if it was for the whole domain.
 
     Raises
     ------
@@ -82,6 +86,7 @@ class Partition:
     exact_fallbacks: int = 0
     seconds: float = 0.0
     exact_witnesses: dict[int, tuple[Fraction, ...]] = field(default_factory=dict)
+    within: Ball | None = None
 
     def __post_init__(self) -> None:
         """Check that the arrays fit together, and freeze them."""
@@ -111,7 +116,11 @@ class Partition:
 
     @property
     def complete(self) -> bool:
-        """Whether every facet of every region was crossed, so that nothing is missing."""
+        """Whether every facet of every region was crossed, so that nothing of the domain is missing.
+
+        All regions that meet a ball are no complete partition; ``stop.finished`` tells whether they
+        are all there.
+        """
         return self.stop is StopReason.COMPLETE
 
     @property

@@ -16,6 +16,7 @@ from polyspline.domains import Domain
 from polyspline.errors import OutputError, RunFileError, RunFileExistsError
 from polyspline.network import Network
 from polyspline.partition import run_schema as schema
+from polyspline.partition.stop import StopReason
 
 
 def create_run_file(path: Path, net: Network, domain: Domain, options: Mapping[str, Any]) -> None:
@@ -115,7 +116,8 @@ def check_resumable(path: Path, meta: dict[str, Any], finish: schema.Finish | No
     RunFileError
         If the file was saved from a partial partition.
     """
-    if not meta["options"].get("resumable", True) and (finish is None or finish.stop != "complete"):
+    finished = finish is not None and StopReason.from_key(finish.stop).finished
+    if not meta["options"].get("resumable", True) and not finished:
         raise RunFileError(
             f"{path}: holds a partial partition that was saved after its walk and cannot be continued; "
             "resume the run file of the walk, or enumerate again into another file."

@@ -44,6 +44,7 @@ class RunWriter:
         self._dim = dim
         self._committed = schema.read_progress(connection)
         self._pending: list[Batch] = []
+        self._left_out: int | None = None
         self._last_commit = time.monotonic()
         self._closed = False
 
@@ -161,6 +162,7 @@ class RunWriter:
         exact_fallbacks: int,
         seconds: float,
         exact_witnesses: Mapping[int, tuple[Fraction, ...]] | None = None,
+        left_out: int | None = None,
     ) -> None:
         """Add what the walk found since the last call; one step, never torn apart.
 
@@ -176,6 +178,8 @@ class RunWriter:
             Totals after this call.
         exact_witnesses
             Rational witnesses of newly expanded regions that need them, by region.
+        left_out
+            First region with a neighbour that does not meet the ball, once that is known.
 
         Raises
         ------
@@ -206,6 +210,7 @@ class RunWriter:
             ),
         )
         batch.check(expanded)
+        self._left_out = left_out
         # A single step, so that an interrupt leaves the batch either wholly pending or not at all.
         self._pending.append(batch)
         overdue = time.monotonic() - self._last_commit >= COMMIT_SECONDS
@@ -248,6 +253,8 @@ class RunWriter:
             schema.write_series(connection, series, getattr(now, counter), rows)
         for batch in batches:
             schema.write_exact_witnesses(connection, batch.exact_witnesses)
+        if self._left_out is not None:
+            schema.write_meta(connection, "left_out", self._left_out)
         after = batches[-1].after
         connection.execute(
             "UPDATE progress SET regions = ?, expanded = ?, edges = ?, exact_fallbacks = ?, seconds = ?",

@@ -195,13 +195,18 @@ def initialise(path: Path, arrays: dict[str, NDArray[Any]], meta: dict[str, Any]
             np.save(buffer, array, allow_pickle=False)
             connection.execute("INSERT INTO arrays VALUES (?, ?)", (name, buffer.getvalue()))
         for key, value in meta.items():
-            connection.execute("INSERT INTO meta VALUES (?, ?)", (key, json.dumps(value)))
+            write_meta(connection, key, value)
         connection.execute("COMMIT")
 
 
 def read_meta(connection: sqlite3.Connection) -> dict[str, Any]:
     """JSON values of the meta table, by key."""
     return {key: json.loads(value) for key, value in connection.execute("SELECT key, value FROM meta")}
+
+
+def write_meta(connection: sqlite3.Connection, key: str, value: Any) -> None:
+    """Set one JSON value of the meta table."""
+    connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, json.dumps(value)))
 
 
 def read_arrays(connection: sqlite3.Connection, prefix: str) -> dict[str, NDArray[Any]]:

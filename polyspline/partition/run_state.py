@@ -18,8 +18,23 @@ from polyspline.network import Network
 from polyspline.partition import run_schema as schema
 from polyspline.partition.packing import CodePacking
 from polyspline.partition.stop import StopReason
+from polyspline.regions.ball import Ball
 
 ExactWitnesses = dict[int, tuple[Fraction, ...]]
+
+
+def ball_options(ball: Ball | None) -> dict[str, Any]:
+    """Options of a run that is limited to a ball; its centre is the start."""
+    if ball is None:
+        return {}
+    return {"start": ball.centre, "radius": ball.radius, "norm": ball.norm}
+
+
+def read_ball(options: dict[str, Any]) -> Ball | None:
+    """Ball of a run's options; None if it is not limited to one."""
+    if "radius" not in options:
+        return None
+    return Ball(options["start"], options["radius"], options["norm"])
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +63,10 @@ class WalkState:
         The options that the run was created with.
     stop
         Why the run stopped last; None if it was killed or never started.
+    within
+        Ball that the run is limited to.
+    left_out
+        First region with a neighbour that does not meet the ball; None if none is known.
     """
 
     packed: NDArray[np.uint64]
@@ -64,6 +83,8 @@ class WalkState:
     start: NDArray[np.float64] | None
     options: dict[str, Any]
     stop: StopReason | None
+    within: Ball | None
+    left_out: int | None
 
     @property
     def regions(self) -> int:
@@ -73,7 +94,7 @@ class WalkState:
     @property
     def complete(self) -> bool:
         """Whether nothing is left to walk."""
-        return self.stop is StopReason.COMPLETE
+        return self.stop is not None and self.stop.finished
 
 
 def read_state(
@@ -104,6 +125,8 @@ def read_state(
         start=None if start is None else np.array(start, dtype=np.float64),
         options=options,
         stop=None if finish is None else StopReason.from_key(finish.stop),
+        within=read_ball(options),
+        left_out=meta.get("left_out"),
     )
 
 
@@ -126,6 +149,7 @@ class StoredRun:
     exact_fallbacks: int
     seconds: float
     exact_witnesses: ExactWitnesses
+    within: Ball | None
 
 
 def read_run(path: str | os.PathLike[str]) -> StoredRun:
@@ -149,10 +173,12 @@ def read_run(path: str | os.PathLike[str]) -> StoredRun:
         for what, found in (("network", net.fingerprint), ("domain", domain.fingerprint)):
             if meta.get(f"{what}_fingerprint") != found:
                 raise schema.damaged(target, f"the {what} inside is not the one that was walked")
-        return _read_kept(connection, target, net, domain)
+        return _read_kept(connection, target, net, domain, meta)
 
 
-def _read_kept(connection: sqlite3.Connection, path: Path, net: Network, domain: Domain) -> StoredRun:
+def _read_kept(
+    connection: sqlite3.Connection, path: Path, net: Network, domain: Domain, meta: dict[str, Any]
+) -> StoredRun:
     n_words = CodePacking(net.n_pieces).n_words
     progress = schema.read_progress(connection)
     finish = schema.read_finish(connection)
@@ -188,8 +214,9 @@ def _read_kept(connection: sqlite3.Connection, path: Path, net: Network, domain:
         edges=edges,
         edge_sources=sources,
         stop=StopReason.from_key(finish.stop) if finish else StopReason.INTERRUPTED,
-        expanded=progress.expanded,
+        expanded=min(progress.expanded, meta.get("left_out", progress.expanded)),
         exact_fallbacks=finish.exact_fallbacks if finish else progress.exact_fallbacks,
         seconds=finish.seconds if finish else progress.seconds,
         exact_witnesses=schema.read_exact_witnesses(connection, kept),
+        within=read_ball(meta["options"]),
     )

@@ -9,13 +9,13 @@ import numpy as np
 
 from polyspline.partition.partition import Partition
 from polyspline.partition.run_file import RunWriter
-from polyspline.partition.run_state import read_run
+from polyspline.partition.run_state import ball_options, read_run
 
 
 def save_partition(partition: Partition, path: str | os.PathLike[str]) -> None:
     """Write a partition to a new run file; see `Partition.save`."""
     target = Path(path)
-    options = {"saved": True, "resumable": partition.complete}
+    options = {"saved": True, "resumable": partition.stop.finished} | ball_options(partition.within)
     writer = RunWriter.create(target, partition.net, partition.domain, options)
     try:
         with writer:
@@ -81,4 +81,5 @@ def load_partition(path: str | os.PathLike[str]) -> Partition:
         exact_fallbacks=run.exact_fallbacks,
         seconds=run.seconds,
         exact_witnesses=run.exact_witnesses,
+        within=run.within,
     )

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from enum import Enum
+from solvers.status import KeyedEnum
 
 
-class StopReason(Enum):
-    """Why an enumeration stopped; only `COMPLETE` means that nothing is missing.
+class StopReason(KeyedEnum):
+    """Why an enumeration stopped; only `COMPLETE` means that nothing of the domain is missing.
 
     The value of each member is a sentence; `key` is its word in files and JSON.
     """
 
     COMPLETE = "every facet of every region was crossed"
+    RADIUS = "every region that meets the ball was found, and the rest of the domain was left out"
     MAX_REGIONS = "the asked number of regions was found before every facet was crossed"
     MAX_SECONDS = "the asked time was over before every facet was crossed"
     INTERRUPTED = "the run was interrupted before every facet was crossed"
 
     @property
-    def key(self) -> str:
-        """The word for it in run files and JSON: complete, max_regions, max_seconds, interrupted."""
-        return self.name.lower()
+    def finished(self) -> bool:
+        """Whether all that was asked for was found: the whole domain, or all that meets a ball."""
+        return self in (StopReason.COMPLETE, StopReason.RADIUS)
 
     @classmethod
     def from_key(cls, key: str) -> StopReason:
@@ -28,7 +29,7 @@ class StopReason(Enum):
         Parameters
         ----------
         key
-            One of complete, max_regions, max_seconds, interrupted.
+            One of complete, radius, max_regions, max_seconds, interrupted.
 
         Raises
         ------

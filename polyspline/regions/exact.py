@@ -127,11 +127,11 @@ def _interior(rows: list[Row], guesses: Sequence[Guess]) -> tuple[Point, bool]:
     for guess in guesses:
         found = _rational(guess)
         if found is not None and _is_inside(rows, found):
-            return _rounded_inside(rows, found)
+            return rounded_inside(rows, found)
     found = interior_point([[-entry for entry in row[:-1]] for row in rows], [row[-1] for row in rows])
     if found is None:
         raise InvariantError("a region that the walk reached has no interior; please report the network.")
-    return _rounded_inside(rows, found)
+    return rounded_inside(rows, found)
 
 
 def _rational(guess: Guess) -> Point | None:
@@ -145,7 +145,7 @@ def _is_inside(rows: list[Row], point: Point) -> bool:
     return all(_value(row, point) > 0 for row in rows)
 
 
-def _rounded_inside(rows: list[Row], point: Point) -> tuple[Point, bool]:
+def rounded_inside(rows: list[Row], point: Point) -> tuple[Point, bool]:
     """Move a strictly interior point to floats nearby that are inside, too; and whether there are any.
 
     The coordinates are fixed to floats one after the other, each within what the rows

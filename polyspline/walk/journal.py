@@ -49,6 +49,7 @@ class RunJournal:
             exact_fallbacks=walk.fallbacks,
             seconds=walk.seconds,
             exact_witnesses={i: self._problem.embed_exact(z) for i, z in exact.items()},
+            left_out=walk.left_out_at,
         )
         self._regions, self._expanded, self._edges = store.regions, expanded, edges
 

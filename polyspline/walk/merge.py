@@ -58,6 +58,32 @@ def index_codes(packed: Words, count: int, table: Indices) -> None:
 
 
 @compiled
+def enter_codes(packed: Words, table: Indices, count: int, keys: Words, number: NDArray[np.int64]) -> int:
+    """Give every code a number, by its first coming; the new count.
+
+    Parameters
+    ----------
+    packed, table
+        The codes so far and where they are, with room for all of `keys`.
+    count
+        How many they are.
+    keys
+        (B, words).
+    number
+        (B,) the number of each, on return.
+    """
+    for i in range(keys.shape[0]):
+        place = _slot(packed, keys[i], table)
+        if table[place] == EMPTY:
+            table[place] = count
+            for c in range(keys.shape[1]):
+                packed[count, c] = keys[i, c]
+            count += 1
+        number[i] = table[place]
+    return count
+
+
+@compiled
 def merge(
     found: Found, first: int, count: int, neighbours: Neighbours, regions: int, edges: int, limit: int
 ) -> tuple[int, int, int]:

@@ -8,10 +8,14 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from polyspline.cpa.exact import ExactNetwork, Row
+from polyspline.cpa.exact import ExactNetwork, Row, exact_network
+from polyspline.cpa.pointwise import closed_pieces
+from polyspline.domains import Domain
 from polyspline.errors import InvariantError
+from polyspline.network import Network
 from polyspline.regions.exact import ExactDomain
 from solvers.integers import as_fraction
+from solvers.predicates import sign_at
 from solvers.rational import DyadicMatrix
 
 Floats = NDArray[np.float64]
@@ -76,6 +80,24 @@ def start_code(net: ExactNetwork, domain: ExactDomain, point: Floats, inside: Fl
         if code is not None:
             return code
     raise InvariantError("no direction leads from the start point into a region; please report the network.")
+
+
+def start_regions(net: Network, domain: Domain, exact_domain: ExactDomain, points: Floats) -> Integers:
+    """Activation codes (B, N) of regions whose closures hold points (B, S) of the domain; see `start_code`.
+
+    Notes
+    -----
+    Guarantee: exact. A point that is proven to be off all knots, and off the domain's boundary,
+    has one code, and takes no rational arithmetic.
+    """
+    normals, sides = domain.rows()
+    pieces = closed_pieces(net.layers, points)
+    generic = ~pieces.on_knot & (sign_at(np.column_stack([normals, -sides]), points) < 0).all(axis=1)
+    codes = np.array(pieces.low, np.int64)
+    for place in np.flatnonzero(~generic).tolist():
+        exact, inside = exact_network(net.layers), domain.interior_point()
+        codes[place] = start_code(exact, exact_domain, points[place], inside)
+    return codes
 
 
 def _code_beside(net: ExactNetwork, point: list[Fraction], direction: list[Fraction]) -> Integers | None:

@@ -15,7 +15,7 @@ _GROWTH = 1.25
 _FIRST_ROOM = 1024
 
 
-def _grown(array: NDArray[Any], room: int) -> NDArray[Any]:
+def grown(array: NDArray[Any], room: int) -> NDArray[Any]:
     """Give an array room for more rows; in place, so that the old and the new never stand side by side."""
     if len(array) < room:
         rows = max(room, int(_GROWTH * len(array)), _FIRST_ROOM)
@@ -71,11 +71,11 @@ class Store:
         index_codes(self._packed, 1, self._table)
 
     def _make_room(self, more: int) -> None:
-        self._packed = _grown(self._packed, self.regions + more)
-        self._points = _grown(self._points, self.regions + more)
-        self._entries = _grown(self._entries, self.regions + more)
-        self._edges = _grown(self._edges, self.edges + more)
-        self._edge_sources = _grown(self._edge_sources, self.edges + more)
+        self._packed = grown(self._packed, self.regions + more)
+        self._points = grown(self._points, self.regions + more)
+        self._entries = grown(self._entries, self.regions + more)
+        self._edges = grown(self._edges, self.edges + more)
+        self._edge_sources = grown(self._edge_sources, self.edges + more)
         size = len(self._table)
         while 3 * (self.regions + more) > 2 * size:
             size *= 2

@@ -18,6 +18,7 @@ from polyspline.regions.exact import ExactRegion
 from polyspline.regions.kernel import PROVEN, Neighbours
 from polyspline.walk.expander import Chunk, Expander
 from polyspline.walk.problem import Problem
+from polyspline.walk.sieve import Sieve
 from polyspline.walk.store import Store
 
 Floats = NDArray[np.float64]
@@ -60,6 +61,14 @@ class Limits:
     workers: int = 1
 
 
+@dataclass(frozen=True)
+class Reach:
+    """How far from its start a walk may go: radius and norm of a closed ball."""
+
+    radius: float
+    norm: str = "l2"
+
+
 class Journal(Protocol):
     """Where a walk notes what it has done."""
 
@@ -82,6 +91,12 @@ class Walk:
         Called a few times a second.
     journal
         Told after every chunk; None without a run file.
+    sieve
+        What a region must pass to be taken in; None if all do.
+    expander
+        Of the problem.
+    left_out_at
+        First region with a neighbour that did not pass the sieve in an earlier run.
     fallbacks, seconds
         Counters of the earlier runs that this one continues.
 
@@ -100,15 +115,20 @@ class Walk:
         *,
         report: Callable[[Progress], None] | None = None,
         journal: Journal | None = None,
+        sieve: Sieve | None = None,
+        expander: Expander,
+        left_out_at: int | None = None,
         fallbacks: int = 0,
         seconds: float = 0.0,
     ) -> None:
         self.problem = problem
         self.store = store
         self.limits = limits
-        self.fallbacks = fallbacks
+        self.sieve = sieve
         self.interrupted = False
-        self._expander = Expander(problem)
+        self._fallbacks = fallbacks
+        self._expander = expander
+        self._pool: ThreadPoolExecutor | None = None
         self._report = report
         self._journal = journal
         self._began = time.monotonic()
@@ -118,7 +138,20 @@ class Walk:
         self._most = min(limits.regions if limits.regions is not None else _UNLIMITED, _UNLIMITED)
         self.closed_at: int | None = None
         """First region with a neighbour that was left out for the limit on regions; None if there is none."""
+        self.left_out_at = left_out_at
+        """First region with a neighbour that did not pass the sieve; None if there is none."""
         self._sides = 0
+
+    @property
+    def fallbacks(self) -> int:
+        """Decisions that took rational arithmetic, earlier runs included."""
+        return self._fallbacks + (0 if self.sieve is None else self.sieve.exact_decisions)
+
+    @property
+    def surrounded(self) -> int:
+        """How many regions, from the first on, are expanded and have all their neighbours in the store."""
+        ends = (self.store.expanded, self.closed_at, self.left_out_at)
+        return min(end for end in ends if end is not None)
 
     @property
     def seconds(self) -> float:
@@ -140,11 +173,13 @@ class Walk:
             self._journal.note(self)  # the start, before its point is replaced by a witness
         workers = self.limits.workers
         if workers == 1:
-            return self._loop(None)
+            return self._loop()
         with ThreadPoolExecutor(workers, thread_name_prefix="polyspline") as pool:
-            return self._loop(pool)
+            self._pool = pool
+            return self._loop()
 
-    def _loop(self, pool: ThreadPoolExecutor | None) -> StopReason:
+    def _loop(self) -> StopReason:
+        pool = self._pool
         ahead: deque[Future[Chunk]] = deque()
         asked = self.store.expanded
         try:
@@ -167,7 +202,7 @@ class Walk:
             return StopReason.MAX_REGIONS
         if self._expanded_before == 0:
             self._check_symmetry()
-        return StopReason.COMPLETE
+        return StopReason.COMPLETE if self.left_out_at is None else StopReason.RADIUS
 
     def _chunk_end(self, first: int, workers: int) -> int:
         waiting = self.store.regions - first
@@ -211,13 +246,13 @@ class Walk:
     def _merge_exactly(self, chunk: Chunk, index: int) -> None:
         region = self._decide_exactly(chunk, index)
         neighbours, flips = self._expander.exact_neighbours(chunk.packed[index], region)
-        self.fallbacks += flips if region.dead else 0
+        self._fallbacks += flips if region.dead else 0
         self._take_in(chunk.first + index, neighbours, 1)
 
     def _decide_exactly(self, chunk: Chunk, index: int) -> ExactRegion:
         """Decide one region of a chunk in exact arithmetic, and note its witness."""
         region = self._expander.exactly(chunk.packed[index], chunk.points[index], chunk.witnesses[index])
-        self.fallbacks += region.decisions
+        self._fallbacks += region.decisions
         number = chunk.first + index
         self.store.set_witnesses(number, region.witness[None, :])
         if region.exact_witness is not None:
@@ -225,10 +260,27 @@ class Walk:
         return region
 
     def _take_in(self, first: int, neighbours: Neighbours, count: int) -> None:
+        if self.sieve is not None:
+            neighbours = self._sieved(self.sieve, first, neighbours, count)
         self._sides += int(neighbours.start[count] - neighbours.start[0])
         cut = self.store.merge(first, neighbours, count, self._most)
         if cut >= 0 and self.closed_at is None:
             self.closed_at = cut
+
+    def _sieved(self, sieve: Sieve, first: int, neighbours: Neighbours, count: int) -> Neighbours:
+        """Leave out the neighbours that do not pass."""
+        part = slice(int(neighbours.start[0]), int(neighbours.start[count]))
+        passing = sieve.passes(neighbours.packed[part], self._pool, self.limits.workers)
+        kept_before = np.concatenate([[0], np.cumsum(passing)])
+        if self.left_out_at is None and not passing.all():
+            place = part.start + int(np.argmin(passing))
+            self.left_out_at = first - 1 + int(np.searchsorted(neighbours.start, place, side="right"))
+        return Neighbours(
+            kept_before[neighbours.start[: count + 1] - part.start],
+            neighbours.knot[part][passing],
+            neighbours.packed[part][passing],
+            neighbours.point[part][passing],
+        )
 
     def _tell(self) -> None:
         if self._journal is not None:

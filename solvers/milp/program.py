@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import Enum
 from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from solvers.errors import SolverInputError
+from solvers.status import KeyedEnum
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -164,7 +164,7 @@ def _joined(parts: Sequence[npt.NDArray[_Scalar]], empty: npt.NDArray[_Scalar]) 
     return np.concatenate([empty, *parts])
 
 
-class MixedStatus(Enum):
+class MixedStatus(KeyedEnum):
     """Why a solver stopped and what it holds; the value is the sentence to show."""
 
     OPTIMAL = "an optimal point was found, up to the solver's tolerances"
@@ -173,11 +173,6 @@ class MixedStatus(Enum):
     INFEASIBLE = "no point satisfies the rows, the bounds and wholeness, up to the solver's tolerances"
     UNBOUNDED = "the objective falls without bound"
     FAILED = "the solver stopped without an answer"
-
-    @property
-    def key(self) -> str:
-        """Short name for files and programs, e.g. ``"optimal"``."""
-        return self.name.lower()
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,13 +7,13 @@ trusted are evaluated from the multipliers by those who need them.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
 
 import daqp
 import numpy as np
 import numpy.typing as npt
 
 from solvers.errors import SolverInputError
+from solvers.status import KeyedEnum
 
 __all__ = ["QPSolution", "QPStatus", "minimise_linear", "minimise_quadratic"]
 
@@ -24,7 +24,7 @@ _INFINITE = 1e30
 """What daqp takes for infinity."""
 
 
-class QPStatus(Enum):
+class QPStatus(KeyedEnum):
     """Outcome of a quadratic program; the value is the sentence to show."""
 
     OPTIMAL = "an optimal point was found"
@@ -32,11 +32,6 @@ class QPStatus(Enum):
     LIMIT_PASSED = "no point satisfies all the rows, or the optimum is above the limit"
     UNBOUNDED = "the objective falls without bound over the rows"
     FAILED = "the solver stopped without an answer"
-
-    @property
-    def key(self) -> str:
-        """Short name for files and programs, e.g. ``"optimal"``."""
-        return self.name.lower()
 
 
 # 2: optimal, some soft side being violated.

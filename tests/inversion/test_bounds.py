@@ -8,24 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import polyspline as ps
-from polyspline.inversion.bounds import preactivation_bounds
+from polyspline.cpa.affine import layer_values
+from polyspline.inversion.bounds import preactivation_bounds, root_ranges, tighten
 from polyspline.inversion.dual import certify_layers
 from polyspline.inversion.node import Relaxer
 from polyspline.inversion.problem import make_problem
 from polyspline.network import zoo
 
 UNITS = ("relu", "leaky_relu:0.1", "hardtanh", "abs", "softshrink:0.3", "relu6", "leaky_relu:-0.5")
-
-
-def preactivations(net: ps.Network, z: np.ndarray) -> list[np.ndarray]:
-    found, u = [], z
-    for layer in net.layers:
-        v = u @ layer.weight.T + layer.bias
-        found.append(v)
-        u = np.empty_like(v)
-        for unit, where in layer.groups:
-            u[:, where] = unit(v[:, where])
-    return found
 
 
 @given(seed=st.integers(0, 10**6), unit=st.sampled_from(UNITS), scale=st.sampled_from([1e-6, 1.0, 1e6]))
@@ -42,7 +32,8 @@ def test_every_preactivation_is_within_its_bounds(seed: int, unit: str, scale: f
     hi = lo + rng.uniform(0.1, 3, dim)
     z = np.concatenate([rng.uniform(lo, hi, (200, dim)), rng.choice([0.0, 1.0], (50, dim)) * (hi - lo) + lo])
     bounds = preactivation_bounds(scaled.layers, ps.Box(lo, hi))
-    for values, (lower, upper) in zip(preactivations(scaled, np.clip(z, lo, hi)), bounds, strict=True):
+    values_of = layer_values(scaled.layers, np.clip(z, lo, hi))
+    for (values, _), (lower, upper) in zip(values_of, bounds, strict=True):
         # The values are rounded too.
         slack = 1e-12 * np.abs(values).max()
         assert (values >= lower - slack).all()
@@ -65,6 +56,44 @@ def test_bounds_carried_back_are_tighter_than_intervals() -> None:
     most = np.maximum(weight, 0) @ np.maximum(high, 0) + np.minimum(weight, 0) @ np.maximum(low, 0) + bias
     least = np.maximum(weight, 0) @ np.maximum(low, 0) + np.minimum(weight, 0) @ np.maximum(high, 0) + bias
     assert (upper - lower).sum() < 0.9 * (most - least).sum()
+
+
+@given(seed=st.integers(0, 10**6), unit=st.sampled_from(UNITS), scale=st.sampled_from([1e-6, 1.0, 1e6]))
+@settings(max_examples=60, deadline=None)
+def test_branching_on_any_units_keeps_the_points_of_that_side(seed: int, unit: str, scale: float) -> None:
+    rng = np.random.default_rng(seed)
+    dim = int(rng.integers(1, 4))
+    net = zoo.random_network([dim, 6, 5, 4, 2], unit, seed=seed)
+    weights = [layer.weight * scale for layer in net.layers]
+    scaled = ps.Network.from_layers(weights, [layer.bias for layer in net.layers], unit)
+    chain, root = root_ranges(scaled.layers, ps.Box(-1, 1, dim=dim))
+    point = rng.uniform(-1, 1, dim)
+    inside = np.concatenate([point, *(v[0] for v, _ in layer_values(scaled.layers, point[None]))])
+    ranges = root.copy()
+    for neuron in rng.permutation(15)[: rng.integers(1, 16)]:
+        knots = chain.table[neuron, 1 : 1 + (chain.table.shape[1] - 3) // 3]
+        knot = rng.choice(knots)
+        at = dim + neuron
+        if ranges[at, 0] < knot < ranges[at, 1]:
+            ranges[at, int(inside[at] <= knot)] = knot
+    for _ in range(3):
+        assert tighten(chain, ranges)
+        slack = 1e-12 * np.abs(root).max()  # the values are rounded too
+        assert (ranges[:dim, 0] <= point).all()
+        assert (ranges[:dim, 1] >= point).all()
+        assert (ranges[:, 0] - slack <= inside).all()
+        assert (ranges[:, 1] + slack >= inside).all()
+
+
+def test_branching_behind_the_first_layer_cuts_the_latent_box() -> None:
+    # The second layer is z itself, by relu(z) - relu(-z), less 1/2.
+    net = ps.Network.from_layers([[[1.0], [-1.0]], [[1.0, -1.0]], [[1.0]]], [[0.0, 0.0], [-0.5], [0.0]])
+    chain, root = root_ranges(net.layers, ps.Box(-1, 1, dim=1))
+    ranges = root.copy()
+    ranges[0, 0], ranges[3, 0] = 0.0, 0.0  # z >= 0, and the unit on its upper piece
+    assert tighten(chain, ranges)
+    assert ranges[0] == pytest.approx([0.5, 1.0], abs=1e-12)
+    assert ranges[0, 0] <= 0.5
 
 
 @given(seed=st.integers(0, 10**6), unit=st.sampled_from(UNITS), norm=st.sampled_from(["l2", "l1", "linf"]))

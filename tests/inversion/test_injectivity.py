@@ -18,6 +18,7 @@ from polyspline.inversion.injectivity import Injectivity, InjectivityVerdict, in
 from polyspline.inversion.region_maps import mapper_of
 from polyspline.network import Network
 from polyspline.partition import Partition
+from tests.inversion.support import exact_image, maxout
 from tests.oracle.cases import integer_weights, random_weights
 
 Floats = npt.NDArray[np.float64]
@@ -143,20 +144,6 @@ def breakpoints(part: Partition) -> list[Fraction]:
     return sorted(ends)
 
 
-def exact_value(net: Network, z: Fraction) -> tuple[Fraction, ...]:
-    u = [z]
-    for layer in net.layers:
-        v = [
-            sum((Fraction(w) * entry for w, entry in zip(row, u, strict=True)), Fraction(b))
-            for row, b in zip(layer.weight, layer.bias, strict=True)
-        ]
-        u = []
-        for unit, entry in zip(layer.units, v, strict=True):
-            piece = sum(entry > Fraction(knot) for knot in unit.knots)
-            u.append(Fraction(unit.slopes[piece]) * entry + Fraction(unit.offsets[piece]))
-    return tuple(u)
-
-
 def cross(a: Planar, b: Planar) -> Fraction:
     return a[0] * b[1] - a[1] * b[0]
 
@@ -198,6 +185,7 @@ def curves() -> list[tuple[str, Network]]:
         nets.append((f"random {seed}", Network.from_layers(*random_weights([1, 5, 3, 2], seed), "abs")))
         weights = integer_weights([1, 3, 3, 2], seed)
         nets.append((f"lattice {seed}", Network.from_layers(*weights, "leaky_relu:0.25")))
+        nets.append((f"maxout {seed}", maxout([1, 3, 2], [3, 2], seed)))
     return nets
 
 
@@ -206,7 +194,7 @@ def test_a_curve_is_injective_if_and_only_if_it_does_not_meet_itself() -> None:
     for name, net in curves():
         domain = Box(-2, 2, dim=1)
         part = enumerate_regions(net, domain)
-        points = [exact_value(net, z) for z in breakpoints(part)]
+        points = [exact_image(net, [z]) for z in breakpoints(part)]
         expected = is_simple([(x, y) for x, y in points])
         found = injectivity(net, domain, part)
         assert found.verdict is (YES if expected else NO), name

@@ -24,6 +24,7 @@ from polyspline.inversion.tracker import Tracker
 from polyspline.network import Network
 from polyspline.partition import Partition
 from polyspline.regions.region import Region
+from tests.inversion.support import exact_image, maxout
 from tests.oracle.cases import random_weights
 
 Floats = npt.NDArray[np.float64]
@@ -89,13 +90,14 @@ PARTS: dict[str, Partition] = {}
 
 def part_of(activation: str) -> Partition:
     if activation not in PARTS:
-        net = network([2, 4, 3, 3], 7, activation)
+        groups = activation == "maxout"
+        net = maxout([2, 4, 3, 3], [3, 2, 1], 7) if groups else network([2, 4, 3, 3], 7, activation)
         PARTS[activation] = enumerate_regions(net, Box(-1.5, 2, dim=2))
     return PARTS[activation]
 
 
 @pytest.mark.parametrize("norm", NORMS)
-@pytest.mark.parametrize("activation", ["relu", "leaky_relu:0.1", "hardtanh", "abs"])
+@pytest.mark.parametrize("activation", ["relu", "leaky_relu:0.1", "hardtanh", "abs", "maxout"])
 def test_the_scan_is_the_least_over_all_regions(activation: str, norm: str) -> None:
     part = part_of(activation)
     generator = np.random.default_rng(3)
@@ -251,7 +253,7 @@ def test_a_batch_is_its_points_one_by_one() -> None:
 # ---- the bounds themselves
 
 
-@pytest.mark.parametrize("activation", ["relu", "hardtanh", "leaky_relu:0.1"])
+@pytest.mark.parametrize("activation", ["relu", "hardtanh", "leaky_relu:0.1", "maxout"])
 def test_maps_and_rows_miss_no_more_than_they_say(activation: str) -> None:
     part = part_of(activation)
     mapper = mapper_of(part, part.net.layers)
@@ -265,24 +267,10 @@ def test_maps_and_rows_miss_no_more_than_they_say(activation: str) -> None:
             [sum((Fraction(a) * Fraction(z) for a, z in zip(row, region.witness, strict=True)), Fraction(b))]
             for row, b in zip(maps.slope[i], maps.offset[i], strict=True)
         ]
-        true = exact_output(part.net, region.witness)
+        true = exact_image(part.net, region.witness)
         missed = [abs(float(a[0] - b)) for a, b in zip(exact, true, strict=True)]
         assert np.all(missed <= maps.error[i])
         assert np.max(maps.error[i]) < 1e-12
-
-
-def exact_output(net: Network, z: Floats) -> list[Fraction]:
-    u = [Fraction(entry) for entry in z]
-    for layer in net.layers:
-        v = [
-            sum((Fraction(w) * entry for w, entry in zip(row, u, strict=True)), Fraction(b))
-            for row, b in zip(layer.weight, layer.bias, strict=True)
-        ]
-        u = []
-        for unit, entry in zip(layer.units, v, strict=True):
-            piece = sum(entry > Fraction(knot) for knot in unit.knots)
-            u.append(Fraction(unit.slopes[piece]) * entry + Fraction(unit.offsets[piece]))
-    return u
 
 
 @pytest.mark.parametrize("norm", list(Norm))

@@ -1,0 +1,279 @@
+"""Running the nodes of an ONNX model on the graph: each becomes nodes of ours, or a reason why it cannot."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from polyspline.errors import NetworkFileError, PolysplineError, UnsupportedLayerError
+from polyspline.network.comparisons import COMPARISONS, Comparison, chosen, compared
+from polyspline.network.graph import Graph
+from polyspline.network.onnx_call import Call
+from polyspline.network.onnx_ops import MOVING, OPERATORS, PASSING
+from polyspline.network.reasons import Refusal, accepted, reason_against, refused
+from polyspline.network.tensors import Tensor
+
+if TYPE_CHECKING:
+    import onnx
+
+_CONTROL_FLOW = frozenset({"If", "Loop", "Scan", "SequenceMap"})
+_RANDOM = frozenset(
+    {"RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Bernoulli", "Multinomial"}
+)
+# What the reference implementation of an operator raises on inputs that it does not take.
+_FAILURES = (
+    TypeError,
+    ValueError,
+    RuntimeError,
+    AttributeError,
+    LookupError,
+    AssertionError,
+    NotImplementedError,
+)
+
+
+def run_nodes(
+    model: onnx.GraphProto,
+    values: dict[str, Any],
+    opset: int,
+    output: str,
+    *,
+    drop_output_activation: bool,
+) -> Any:
+    """Value of the output of an ONNX graph.
+
+    Parameters
+    ----------
+    model : onnx.GraphProto
+    values : dict
+        Arrays of the constants and the Tensor of the input, by name; the results are added.
+    opset : int
+        Version of the operators.
+    output : str
+        Its one output.
+    drop_output_activation : bool
+        Whether a smooth function at the very end is left out.
+
+    Returns
+    -------
+    Tensor or ndarray
+
+    Raises
+    ------
+    UnsupportedLayerError, ShapeError, NonFiniteError, NetworkFileError
+        As `Network.from_onnx`.
+    """
+    (given,) = (value for value in values.values() if isinstance(value, Tensor))
+    _Runner(given.graph, opset).run_all(model, values)
+    if output not in values:
+        raise NetworkFileError(f"nothing in the ONNX model makes its output {output!r}: the file is damaged.")
+    return accepted(values[output], drop_output_activation)
+
+
+class _Runner:
+    def __init__(self, graph: Graph, opset: int) -> None:
+        self.graph = graph
+        self.opset = opset
+
+    def run_all(self, model: onnx.GraphProto, values: dict[str, Any]) -> None:
+        """Run the nodes of a graph, and add their results to the values."""
+        for number, node in enumerate(model.node):
+            place = f"node {node.name or number!r} ({node.op_type})"
+            missing = next((name for name in node.input if name and name not in values), None)
+            if missing is not None:
+                raise NetworkFileError(
+                    f"{place} of the ONNX model reads {missing!r}, which nothing before it makes: the file "
+                    "is "
+                    "damaged, or its nodes are not in order."
+                )
+            found = self.run(node, place, values)
+            results = found if isinstance(found, list | tuple) else [found] * len(node.output)
+            values |= dict(zip(node.output, results, strict=False))
+
+    def run(self, node: onnx.NodeProto, place: str, values: Mapping[str, Any]) -> Any:
+        """Results of a node; a Refusal if it cannot be expressed."""
+        self.graph.place = place
+        inputs = [values[name] if name else None for name in node.input]
+        while inputs and inputs[-1] is None:
+            inputs.pop()
+        if node.op_type == "If" and isinstance(inputs[0], np.ndarray):
+            return self._branch(node, bool(inputs[0].all()), values)
+        if node.op_type in _CONTROL_FLOW:
+            return Refusal(place, "is control flow; only straight programs are supported")
+        call = _call(node, self.opset)
+        try:
+            stopped = next((value for value in inputs if isinstance(value, Refusal)), None)
+            if stopped is not None:
+                return self._refused(node, call, stopped, inputs)
+            if not any(isinstance(value, Tensor | Comparison) for value in inputs):
+                return self._constant(node, place, inputs)
+            return self._simplified(self._dispatch(node, call, inputs))
+        except UnsupportedLayerError as wrong:
+            before = next((value for value in inputs if isinstance(value, Tensor)), None)
+            return refused(place, node.op_type, wrong, before)
+        except PolysplineError as wrong:
+            message = str(wrong)
+            raise type(wrong)(message if message.startswith(place) else f"{place}: {message}") from wrong
+
+    def _branch(self, node: onnx.NodeProto, holds: bool, values: Mapping[str, Any]) -> list[Any]:
+        """Results of a decision that does not depend on the input, which exporters leave now and then."""
+        (branch,) = (
+            entry.g for entry in node.attribute if entry.name == ("then_branch" if holds else "else_branch")
+        )
+        inside = {**values, **initial_values(branch)}
+        self.run_all(branch, inside)
+        return [inside.get(entry.name) for entry in branch.output]
+
+    def _dispatch(self, node: onnx.NodeProto, call: Call, inputs: list[Any]) -> Any:
+        name = node.op_type
+        if node.domain not in ("", "ai.onnx") and (node.domain, name) != ("ai.onnx.ml", "ZipMap"):
+            raise UnsupportedLayerError(
+                f"is an operator of {node.domain!r}, not of ONNX itself (a custom operator)"
+            )
+        if name in COMPARISONS:
+            return compared(name, *(_plain(value) for value in inputs))
+        if any(isinstance(value, Comparison) for value in inputs):
+            if name != "Where" or not isinstance(inputs[0], Comparison):
+                raise UnsupportedLayerError(reason_against("Greater"))
+            return chosen(*(_plain(value) for value in inputs))
+        if name in PASSING:
+            return PASSING[name](call, *inputs)
+        if name == "Shape":
+            shape = np.array(inputs[0].shape, dtype=np.int64)
+            return shape[call.attributes.get("start", 0) : call.attributes.get("end", len(shape))]
+        if name == "Size":
+            return np.array(inputs[0].ids.size, dtype=np.int64)
+        if name in MOVING:
+            return self._moved(node, inputs)
+        if name not in OPERATORS:
+            raise UnsupportedLayerError(reason_against(name))
+        return OPERATORS[name](call, *(_plain(value) for value in inputs))
+
+    def _refused(self, node: onnx.NodeProto, call: Call, stopped: Refusal, inputs: list[Any]) -> Any:
+        """Carry a refusal on, through what only moves numbers, together with what was before it."""
+        if _is_two_classes(node, inputs):
+            return stopped
+        if stopped.before is not None and (node.op_type in MOVING or node.op_type in PASSING):
+            uncovered = [value.before if isinstance(value, Refusal) else value for value in inputs]
+            origins = {id(value.before) for value in inputs if isinstance(value, Refusal)}
+            if len(origins) == 1 and not any(isinstance(value, Tensor) for value in inputs):
+                found = self._dispatch(node, call, uncovered)
+                results = found if isinstance(found, list) else [found]
+                return [Refusal(stopped.place, stopped.reason, result) for result in results]
+        return Refusal(stopped.place, stopped.reason)
+
+    def _constant(self, node: onnx.NodeProto, place: str, inputs: list[Any]) -> Any:
+        if node.op_type in _RANDOM:
+            return Refusal(place, "draws random numbers, so it is no function of its input")
+        if node.domain not in ("", "ai.onnx"):
+            return Refusal(
+                place, f"is an operator of {node.domain!r}, not of ONNX itself (a custom operator)"
+            )
+        return _evaluated(node, inputs, self.opset)
+
+    def _simplified(self, found: Any) -> Any:
+        """Tensors that turn out to be constant, as such."""
+        if isinstance(found, list | tuple):
+            return [self._simplified(entry) for entry in found]
+        if isinstance(found, Tensor) and self.graph.is_constant(found.ids).all():
+            return np.asarray(self.graph.values_of(found.ids))
+        return found
+
+    def _moved(self, node: onnx.NodeProto, inputs: list[Any]) -> Any:
+        """Operators that only move numbers around run on the ids themselves, counted from 1."""
+
+        def covered(value: Any) -> Any:
+            if isinstance(value, np.ndarray) and value.dtype.kind == "f":
+                return np.asarray(self.graph.constants(value) + 1)
+            return np.asarray(value.ids + 1) if isinstance(value, Tensor) else value
+
+        found = _evaluated(node, [covered(value) for value in inputs], self.opset)
+        results = found if isinstance(found, list) else [found]
+        return [Tensor(self.graph, self.graph.with_zeros(np.asarray(some, np.int64) - 1)) for some in results]
+
+
+def initial_values(graph: onnx.GraphProto) -> dict[str, Any]:
+    """Constants of a graph by name.
+
+    Raises
+    ------
+    NetworkFileError
+        If one is damaged.
+    UnsupportedLayerError
+        If one is sparse.
+    """
+    from onnx import TensorProto, numpy_helper
+
+    if graph.sparse_initializer:
+        raise UnsupportedLayerError("the ONNX model has sparse initializers; save its weights densely.")
+    found = {}
+    for tensor in graph.initializer:
+        if tensor.data_location == TensorProto.EXTERNAL:
+            raise NetworkFileError(
+                f"the constant {tensor.name!r} of the ONNX model is in another file, which is not loaded: "
+                "pass "
+                "the path of the model in place of the model."
+            )
+        try:
+            found[tensor.name] = np.asarray(numpy_helper.to_array(tensor))
+        except (ValueError, TypeError, KeyError) as damage:
+            raise NetworkFileError(
+                f"the constant {tensor.name!r} of the ONNX model is damaged: {damage}."
+            ) from damage
+    return found
+
+
+def _is_two_classes(node: onnx.NodeProto, inputs: list[Any]) -> bool:
+    """Whether a node is of what binary classifiers end in: the concatenation of ``1 - p`` and ``p``."""
+    if node.op_type == "Sub" and len(inputs) == 2:
+        one, probability = inputs
+        return isinstance(one, np.ndarray) and bool((one == 1).all()) and isinstance(probability, Refusal)
+    origins = {id(value.before) if isinstance(value, Refusal) else None for value in inputs}
+    return node.op_type == "Concat" and len(inputs) == 2 and len(origins) == 1 and None not in origins
+
+
+def _call(node: onnx.NodeProto, opset: int) -> Call:
+    from onnx.helper import get_attribute_value
+
+    attributes = {entry.name: get_attribute_value(entry) for entry in node.attribute}
+    texts = {key: value.decode() for key, value in attributes.items() if isinstance(value, bytes)}
+    return Call({**attributes, **texts}, opset)
+
+
+def _plain(value: Any) -> Any:
+    """Floating-point arrays in float64, all else as it is."""
+    if isinstance(value, np.ndarray) and value.dtype.kind not in "iub":
+        return value.astype(np.float64)
+    return value
+
+
+def _evaluated(node: onnx.NodeProto, inputs: list[Any], opset: int) -> list[Any]:
+    """Results of a node on arrays, as ONNX defines them.
+
+    Raises
+    ------
+    UnsupportedLayerError
+        If the inputs do not fit it.
+    """
+    from onnx import helper
+    from onnx.reference import ReferenceEvaluator
+
+    names = [name for name in node.input if name]
+    arrays = dict(zip(node.input, inputs, strict=False))
+    anything = helper.make_tensor_type_proto(1, None)  # the reference implementation does not check types
+    graph = helper.make_graph(
+        [node], "node",
+        [helper.make_value_info(name, anything) for name in dict.fromkeys(names)],
+        [helper.make_value_info(name, anything) for name in node.output if name],
+    )  # fmt: skip
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)])
+    try:
+        found = iter(
+            ReferenceEvaluator(model).run(None, {name: arrays[name] for name in dict.fromkeys(names)})
+        )
+    except _FAILURES as wrong:
+        line = (str(wrong).strip().splitlines() or [type(wrong).__name__])[0].rstrip(". ")
+        raise UnsupportedLayerError(f"does not take what it gets ({line})") from wrong
+    return [next(found) if name else None for name in node.output]

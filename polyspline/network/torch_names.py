@@ -1,0 +1,67 @@
+"""Operators of torch that need no function of their own, by what is done with them.
+
+Names are those of torch's own operator library, without ``aten::``.
+"""
+
+from __future__ import annotations
+
+NOTHING = frozenset(
+    {
+        "_assert_tensor_metadata", "_assert_scalar", "_assert_async", "sym_constrain_range",
+        "sym_constrain_range_for_size",
+    }
+)  # fmt: skip
+"""Checks, which have no result."""
+
+DROPOUTS = frozenset(
+    {
+        "dropout", "dropout_", "feature_dropout", "feature_dropout_", "alpha_dropout", "alpha_dropout_",
+        "feature_alpha_dropout", "feature_alpha_dropout_",
+    }
+)  # fmt: skip
+"""Dropouts, which do nothing in evaluation mode."""
+
+PASSING = DROPOUTS | frozenset(
+    {
+        "clone", "detach", "detach_", "contiguous", "alias", "lift_fresh_copy", "to", "_to_copy", "type_as",
+        "positive", "requires_grad_",
+    }
+)  # fmt: skip
+"""Operators that change no real number."""
+
+MOVING = frozenset(
+    {
+        "view", "reshape", "_unsafe_view", "_reshape_alias", "view_copy", "view_as", "reshape_as", "flatten",
+        "unflatten", "permute", "permute_copy", "transpose", "t", "numpy_T", "matrix_H", "mT", "movedim",
+        "moveaxis", "swapaxes", "swapdims", "squeeze", "squeeze_copy", "unsqueeze", "unsqueeze_copy",
+        "expand", "expand_copy", "expand_as", "broadcast_to", "repeat", "repeat_interleave", "tile", "flip",
+        "fliplr", "flipud", "roll", "rot90", "slice", "slice_copy", "slice_scatter", "select", "select_copy",
+        "select_scatter", "narrow", "index", "index_select", "index_put", "take", "gather", "masked_fill",
+        "where", "chunk", "split", "split_with_sizes", "tensor_split", "hsplit", "vsplit", "unbind",
+        "unsafe_chunk", "unsafe_split", "unsafe_split_with_sizes", "stack", "cat", "concat", "concatenate",
+        "hstack", "vstack", "dstack", "column_stack", "row_stack", "atleast_1d", "atleast_2d", "ravel", "pad",
+        "constant_pad_nd", "reflection_pad1d", "reflection_pad2d", "reflection_pad3d", "replication_pad1d",
+        "replication_pad2d", "replication_pad3d", "_pad_circular", "upsample_nearest1d", "upsample_nearest2d",
+        "upsample_nearest3d", "_upsample_nearest_exact1d", "_upsample_nearest_exact2d",
+        "_upsample_nearest_exact3d", "pixel_shuffle", "pixel_unshuffle", "channel_shuffle", "unfold",
+        "im2col", "diagonal", "copy", "fill",
+    }
+)  # fmt: skip
+"""Operators that only move numbers around."""
+
+SHAPE_ONLY = frozenset(
+    {
+        "zeros_like", "ones_like", "full_like", "new_zeros", "new_ones", "new_full", "size", "sym_size",
+        "numel", "sym_numel", "dim", "zero",
+    }
+)  # fmt: skip
+"""Operators whose result depends on the shape of the tensor alone."""
+
+LINEAR = frozenset(
+    {
+        "upsample_linear1d", "upsample_bilinear2d", "upsample_bicubic2d", "upsample_trilinear3d", "cumsum",
+        "einsum", "tensordot", "bilinear", "trace", "outer", "kron", "inner", "vdot", "logcumsum",
+        "grid_sampler_2d", "triu", "tril", "diff",
+    }
+)  # fmt: skip
+"""Operators that are linear in the one argument that depends on the input."""

@@ -1,0 +1,144 @@
+"""Compiled: the affine maps of the layers on the way to a cell, each with the error of its computation."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from polyspline.split.state import (
+    COLUMNS,
+    ERROR,
+    EXACT_SUMS,
+    IN_ERROR,
+    IN_SIZE,
+    MASK,
+    N_IN,
+    N_OUT,
+    NORM,
+    ROWS,
+    SHIFT,
+    SIZE,
+    SLACK,
+    WEIGHTS,
+    WORD,
+    Net,
+    Path,
+    Words,
+)
+from solvers.compiled import inlined_part
+
+_ROUNDOFF = 2.0**-53
+_SAFETY = 1.0 + 1e-6
+_TINY = 2.0**-900
+"""Far above what the products of one row lose to underflow together."""
+
+
+@inlined_part
+def _feed(t: Net, before: int, code: Words, path: Path) -> float:
+    """Make the inputs of the layer after one, from the pieces of a code; how many of them are not zero."""
+    first = t.layer[before, ROWS]
+    last = path.inputs.shape[0] - 1
+    terms = 0.0
+    for i in range(t.layer[before, N_OUT]):
+        unit = t.row_unit[first + i]
+        piece = 0
+        if unit >= 0:
+            bits = np.int64(code[t.unit[unit, WORD]] >> np.uint64(t.unit[unit, SHIFT]))
+            piece = bits & t.unit[unit, MASK]
+        slope = t.slopes[first + i, piece]
+        offset = t.offsets[first + i, piece]
+        for c in range(last + 1):
+            path.inputs[c, i] = slope * path.values[before, c, i]
+        path.inputs[last, i] += offset
+        steep = abs(slope)
+        size = (steep * path.bound[SIZE, before, i] + abs(offset)) * _SAFETY
+        error = steep * path.bound[ERROR, before, i]
+        if (slope != 0.0 and slope != 1.0 and slope != -1.0) or offset != 0.0:
+            error += 2.0 * _ROUNDOFF * size
+        path.line[IN_SIZE, i] = size
+        path.line[IN_ERROR, i] = error * _SAFETY
+        if size != 0.0:
+            terms += 1.0
+    return terms
+
+
+@inlined_part
+def _products(t: Net, layer: int, path: Path) -> None:
+    """Add the inputs times the weights to a layer's pre-activations, and to what bounds their rounding."""
+    n_out = t.layer[layer, N_OUT]
+    start = t.layer[layer, WEIGHTS]
+    sizes = path.bound[SIZE, layer]
+    errors = path.bound[ERROR, layer]
+    for j in range(t.layer[layer, N_IN]):
+        size = path.line[IN_SIZE, j]
+        error = path.line[IN_ERROR, j]
+        if size == 0.0 and error == 0.0:
+            continue
+        weights = t.weights[start + j * n_out : start + (j + 1) * n_out]
+        for c in range(path.inputs.shape[0]):
+            u = path.inputs[c, j]
+            out = path.values[layer, c]
+            for i in range(n_out):
+                out[i] += u * weights[i]
+        for i in range(n_out):
+            sizes[i] += size * abs(weights[i])
+            errors[i] += error * abs(weights[i])
+
+
+@inlined_part
+def _sparse_products(t: Net, layer: int, path: Path) -> None:
+    """Do as `_products`, for a layer whose weights are kept by input."""
+    entry = t.layer[layer, WEIGHTS]
+    base = t.layer[layer, COLUMNS]
+    for j in range(t.layer[layer, N_IN]):
+        for place in range(t.entry_start[base + j], t.entry_start[base + j + 1]):
+            row = t.entry_row[place]
+            weight = t.weights[entry]
+            for c in range(path.inputs.shape[0]):
+                path.values[layer, c, row] += path.inputs[c, j] * weight
+            path.bound[SIZE, layer, row] += path.line[IN_SIZE, j] * abs(weight)
+            path.bound[ERROR, layer, row] += path.line[IN_ERROR, j] * abs(weight)
+            entry += 1
+
+
+@inlined_part
+def make_map(t: Net, layer: int, code: Words, path: Path) -> None:
+    """Affine map of a layer on a cell whose code is known up to there, with its error bounds.
+
+    The bounds hold for all points of the domain, and for points beside it that are no further
+    away than it is wide.
+    """
+    n_out = t.layer[layer, N_OUT]
+    first = t.layer[layer, ROWS]
+    last = path.inputs.shape[0] - 1
+    terms = 0.0
+    for c in range(last):
+        out = path.values[layer, c]
+        for i in range(n_out):
+            out[i] = t.weights[c * n_out + i] if layer == 0 else 0.0
+    for i in range(n_out):
+        path.values[layer, last, i] = t.biases[first + i]
+        path.bound[SIZE, layer, i] = abs(t.biases[first + i])
+        path.bound[ERROR, layer, i] = 0.0
+    if layer > 0:
+        terms = _feed(t, layer - 1, code, path)
+        if t.layer[layer, COLUMNS] >= 0:
+            _sparse_products(t, layer, path)
+        else:
+            _products(t, layer, path)
+    for i in range(n_out):
+        error = path.bound[ERROR, layer, i]
+        if t.layer[layer, EXACT_SUMS] != 0:
+            error = 0.0
+        elif terms > 0.0:
+            error = (error + (terms + 1.0) * _ROUNDOFF * path.bound[SIZE, layer, i]) * _SAFETY + _TINY
+        norm = 0.0
+        size = abs(path.values[layer, last, i])
+        for c in range(last):
+            entry = abs(path.values[layer, c, i])
+            norm += entry
+            size += entry * t.radius[c]
+        size = (size + error) * _SAFETY
+        path.bound[NORM, layer, i] = norm * _SAFETY
+        path.bound[SIZE, layer, i] = size
+        path.bound[ERROR, layer, i] = error
+        path.bound[SLACK, layer, i] = (error + 4.0 * (last + 5) * _ROUNDOFF * size) * _SAFETY + _TINY

@@ -1,0 +1,230 @@
+"""Subtrees one after the other, on threads or on other machines; their results in one order always.
+
+The tree is cut into subtrees in the order of their regions. Some ahead of the one whose
+results are wanted next are worked on at the same time. A subtree that turns out large hands
+back what is left of it as subtrees of their own, so that no result is large.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections import deque
+from collections.abc import Callable, Generator
+from concurrent.futures import (
+    BrokenExecutor,
+    CancelledError,
+    Executor,
+    Future,
+    ThreadPoolExecutor,
+    wait,
+)
+from dataclasses import dataclass
+from functools import lru_cache
+from queue import SimpleQueue
+from typing import Any
+
+from polyspline.domains import Domain
+from polyspline.errors import ArgumentError, PolysplineError
+from polyspline.network import Network
+from polyspline.split.parts import Part
+from polyspline.split.problem import Cell, Problem, make_problem
+from polyspline.split.runner import Runner
+
+_SUBTREE_REGIONS = 1 << 15
+_SUBTREES_PER_WORKER = 8
+_AHEAD_PER_WORKER = 3
+_TRIES = 3
+_WORKERS_OF_AN_EXECUTOR = 8
+"""As many are kept busy, whether there are more or fewer: an executor does not say."""
+
+Result = tuple[list[Part], list[Cell]]
+Submit = Callable[[Cell], "Future[Any]"]
+
+
+class _Runners:
+    """Runners of one problem, lent to one thread each."""
+
+    def __init__(self, problem: Problem) -> None:
+        self._problem = problem
+        self._spare: SimpleQueue[Runner] = SimpleQueue()
+
+    def work(self, cell: Cell, keep: bool) -> Result:
+        """Do a subtree, or as much of it as one result may hold."""
+        runner = Runner(self._problem) if self._spare.empty() else self._spare.get()
+        parts: list[Part] = []
+        done = 0
+        for part in runner.regions(cell, keep=keep):
+            parts.append(part)
+            done += part.tally.regions
+            if done >= _SUBTREE_REGIONS:
+                break
+        left = runner.left()
+        self._spare.put(runner)
+        return parts, left
+
+
+@lru_cache(maxsize=4)
+def _runners_of(problem: bytes) -> _Runners:
+    net, domain = pickle.loads(problem)
+    return _Runners(make_problem(net, domain))
+
+
+def work_elsewhere(problem: bytes, cell: bytes, keep: bool) -> bytes:
+    """Do a subtree in a worker's process.
+
+    Parameters
+    ----------
+    problem
+        The pickled network and domain; the worker keeps what it makes of the last few.
+    cell
+        The pickled cell.
+    keep
+        Whether the regions are wanted; else they are only counted.
+
+    Returns
+    -------
+    bytes
+        The pickled parts and the cells that are left.
+    """
+    return pickle.dumps(_runners_of(problem).work(pickle.loads(cell), keep))
+
+
+def cut_into(problem: Problem, root: Cell, wanted: int) -> list[Cell]:
+    """Cut a cell into about that many, in their order, the one with the largest share first."""
+    runner = Runner(problem)
+    cells = [root]
+    whole: set[int] = set()
+    while len(cells) < wanted:
+        open_ = [i for i, cell in enumerate(cells) if id(cell) not in whole]
+        if not open_:
+            break
+        place = max(open_, key=lambda i: cells[i].share)
+        halves = runner.halves(cells[place])
+        cells[place : place + 1] = halves
+        if len(halves) == 1:
+            whole.add(id(halves[0]))
+    return cells
+
+
+@dataclass
+class _Task:
+    """A subtree that is worked on."""
+
+    cell: Cell
+    future: Future[Any] | None = None
+    tries: int = 0
+
+
+class _Crew:
+    """Hands subtrees to an executor and sees to it that each comes back done."""
+
+    def __init__(
+        self, submit: Submit, unpack: Callable[[Any], Result], here: Callable[[Cell], Result]
+    ) -> None:
+        self._submit = submit
+        self._unpack = unpack
+        self._here = here
+        self._broken = False
+
+    def start(self, task: _Task) -> None:
+        """Have a subtree worked on, if nobody does yet."""
+        if task.future is not None or self._broken:
+            return
+        try:
+            task.future = self._submit(task.cell)
+        except (BrokenExecutor, RuntimeError):  # the latter says that it has been shut down
+            self._broken = True
+
+    def finish(self, task: _Task) -> Result:
+        """Wait for the result of a subtree; where a worker fails it is done again, at last in this process.
+
+        Raises
+        ------
+        ArgumentError
+            If the executor fails at it again and again.
+        """
+        while True:
+            self.start(task)
+            if task.future is None:
+                return self._here(task.cell)
+            wait([task.future])
+            failure = CancelledError() if task.future.cancelled() else task.future.exception()
+            if failure is None:
+                return self._unpack(task.future.result())
+            if isinstance(failure, PolysplineError | MemoryError):
+                raise failure
+            task.future = None
+            task.tries += 1
+            self._broken = self._broken or isinstance(failure, BrokenExecutor)
+            if task.tries == _TRIES and not self._broken:
+                raise ArgumentError(
+                    f"executor: it failed {_TRIES} times at one subtree, last with {type(failure).__name__}: "
+                    f"{failure}; expected an executor whose workers can import polyspline and take pickled "
+                    "arguments: leave it out, and give workers= for threads."
+                ) from failure
+
+
+def _ordered(crew: _Crew, cells: list[Cell], ahead: int) -> Generator[Part]:
+    """Parts of all subtrees in their order, `ahead` of them worked on at a time."""
+    tasks = deque(_Task(cell) for cell in cells)
+    try:
+        while tasks:
+            for task, _ in zip(tasks, range(ahead), strict=False):
+                crew.start(task)
+            parts, left = crew.finish(tasks.popleft())
+            tasks.extendleft(_Task(cell) for cell in reversed(left))
+            yield from parts
+    finally:
+        for task in tasks:
+            if task.future is not None:
+                task.future.cancel()
+
+
+def parts_in_order(
+    net: Network,
+    domain: Domain,
+    problem: Problem,
+    *,
+    keep: bool,
+    workers: int = 1,
+    executor: Executor | None = None,
+) -> Generator[Part]:
+    """Regions of a network over a domain in lexicographic order of their codes, some thousands at a time.
+
+    Parameters
+    ----------
+    net, domain, problem
+        What to split.
+    keep
+        Whether the regions are wanted; else they are only counted.
+    workers
+        Number of threads.
+    executor
+        Runs the subtrees instead of threads.
+
+    Notes
+    -----
+    Guarantee: the regions and their order do not depend on who does the work.
+    """
+    root = problem.root
+    if executor is None and workers == 1:
+        yield from Runner(problem).regions(root, keep=keep)
+        return
+    runners = _Runners(problem)
+
+    def here(cell: Cell) -> Result:
+        return runners.work(cell, keep)
+
+    if executor is None:
+        with ThreadPoolExecutor(workers) as threads:
+            crew = _Crew(lambda cell: threads.submit(here, cell), lambda found: found, here)
+            cells = cut_into(problem, root, _SUBTREES_PER_WORKER * workers)
+            yield from _ordered(crew, cells, _AHEAD_PER_WORKER * workers)
+        return
+    pool, payload = executor, pickle.dumps((net, domain))
+    crew = _Crew(
+        lambda cell: pool.submit(work_elsewhere, payload, pickle.dumps(cell), keep), pickle.loads, here
+    )
+    count = max(workers, _WORKERS_OF_AN_EXECUTOR)
+    cells = cut_into(problem, root, _SUBTREES_PER_WORKER * count)
+    yield from _ordered(crew, cells, _AHEAD_PER_WORKER * count)

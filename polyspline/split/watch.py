@@ -1,0 +1,106 @@
+"""What goes on around a splitting: limits, progress, Ctrl-C."""
+
+from __future__ import annotations
+
+import math
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import FrameType
+
+from polyspline.partition.stop import StopReason
+from polyspline.split.parts import Tally
+
+_REPORT_SECONDS = 0.2
+
+
+@dataclass(frozen=True)
+class SplitProgress:
+    """How far a splitting is.
+
+    Attributes
+    ----------
+    regions
+        Regions found.
+    share
+        Share of the tree that is done, a guess.
+    estimate
+        How many regions there are in all, if the share is right.
+    rate
+        Regions found per second.
+    seconds
+        Time since it began.
+    """
+
+    regions: int
+    share: float
+    estimate: float
+    rate: float
+    seconds: float
+
+
+def estimate_of(tally: Tally) -> float:
+    """Guess the number of all regions from the share of the tree that is done."""
+    return tally.regions / tally.share if tally.share > 0.0 else math.inf
+
+
+class Watch:
+    """Tells how a splitting goes, and when it has to stop.
+
+    Attributes
+    ----------
+    interrupted
+        Whether Ctrl-C was pressed, once.
+    """
+
+    def __init__(self, max_seconds: float | None, report: Callable[[SplitProgress], None] | None) -> None:
+        self._began = time.monotonic()
+        self._last_report = self._began
+        self._max_seconds = max_seconds
+        self._report = report
+        self.interrupted = False
+
+    @property
+    def seconds(self) -> float:
+        """Time since it began."""
+        return time.monotonic() - self._began
+
+    def stop_after(self, tally: Tally) -> StopReason | None:
+        """Report how far it is, a few times a second; the reason if it is to stop now."""
+        self._tell(tally)
+        if self.interrupted:
+            return StopReason.INTERRUPTED
+        late = self._max_seconds is not None and self.seconds >= self._max_seconds
+        return StopReason.MAX_SECONDS if late else None
+
+    def _tell(self, tally: Tally) -> None:
+        now = time.monotonic()
+        if self._report is None or now - self._last_report < _REPORT_SECONDS:
+            return
+        self._last_report = now
+        seconds = max(now - self._began, 1e-9)
+        estimate = estimate_of(tally)
+        self._report(SplitProgress(tally.regions, tally.share, estimate, tally.regions / seconds, seconds))
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Let Ctrl-C end the splitting in good order; a second one raises as usual.
+
+        Only the main thread receives signals; elsewhere nothing changes.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+
+        def stop(_number: int, _frame: FrameType | None) -> None:
+            self.interrupted = True
+            signal.signal(signal.SIGINT, before)
+
+        before = signal.signal(signal.SIGINT, stop)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, before)

@@ -1,0 +1,122 @@
+"""Counting and folding visit every region once and keep none."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import polyspline as ps
+from polyspline.split import SplitProgress
+
+NET = ps.zoo.random_network([3, 10, 8, 2], seed=2)
+CUBE = ps.Box(-1.0, 1.0, dim=3)
+
+
+@pytest.fixture(scope="module")
+def partition() -> Any:
+    return ps.enumerate_regions(NET, CUBE, method="split")
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_the_counts_are_those_of_the_partition(partition: Any, workers: int) -> None:
+    found = ps.count(NET, CUBE, workers=workers)
+    assert (found.regions, found.adjacencies) == (len(partition), partition.n_adjacencies)
+    assert found.complete
+    assert found.estimate == len(partition)
+
+
+def test_facets_on_the_boundary_are_counted() -> None:
+    net, square = ps.zoo.random_network([2, 5, 4, 1], seed=1), ps.Box(-1.0, 1.0, dim=2)
+    regions = ps.enumerate_regions(net, square, method="split")
+    facets = [facet for region in regions for facet in region.facets]
+    found = ps.count(net, square)
+    assert found.boundary_facets == sum(facet.across is None for facet in facets)
+    assert 2 * found.adjacencies == sum(facet.across is not None for facet in facets)
+
+
+def test_a_fold_hands_out_every_region_once_in_order(partition: Any) -> None:
+    seen: list[Any] = []
+    witnesses: list[Any] = []
+
+    def visit(batch: ps.RegionBatch) -> None:
+        assert batch.first == sum(map(len, seen))
+        seen.append(batch.codes)
+        witnesses.append(batch.witnesses)
+
+    found = ps.fold(NET, CUBE, visit)
+    assert found.regions == len(partition)
+    np.testing.assert_array_equal(np.concatenate(seen), partition.codes)
+    np.testing.assert_array_equal(np.concatenate(witnesses), partition.witnesses)
+
+
+MAXOUT = ps.Network.from_layers(
+    [np.random.default_rng(0).normal(size=(6, 3)), np.ones((2, 2))],
+    [np.zeros(6), np.zeros(2)],
+    ["max:3", "relu"],
+)
+
+
+@pytest.mark.parametrize("net", [NET, MAXOUT])
+def test_the_maps_of_a_batch_are_those_of_the_network(net: Any) -> None:
+    def visit(batch: ps.RegionBatch) -> None:
+        values = np.einsum("bds,bs->bd", batch.A, batch.witnesses) + batch.b
+        np.testing.assert_allclose(values, net(batch.witnesses), atol=1e-9)
+        slope, offset = net.affine(batch.codes[0])
+        np.testing.assert_allclose(batch.A[0], slope, atol=1e-12)
+        np.testing.assert_allclose(batch.b[0], offset, atol=1e-12)
+
+    assert ps.fold(net, CUBE, visit).complete
+
+
+def test_an_error_of_the_visitor_comes_with_the_codes() -> None:
+    def visit(batch: ps.RegionBatch) -> None:
+        raise KeyError(len(batch))
+
+    with pytest.raises(KeyError) as caught:
+        ps.fold(NET, CUBE, visit)
+    assert "activation codes" in caught.value.__notes__[0]
+
+
+def test_a_limit_gives_a_partial_count_and_an_estimate() -> None:
+    net, square = ps.zoo.random_network([2, 48, 48, 48, 48, 1], seed=0), ps.Box(-1.0, 1.0, dim=2)
+    found = ps.fold(net, square, len, max_regions=1)
+    assert found.stop is ps.StopReason.MAX_REGIONS
+    assert not found.complete
+    assert 0.0 < found.share < 1.0
+    assert found.estimate > found.regions
+    assert ps.count(net, square, max_seconds=1e-9).stop is ps.StopReason.MAX_SECONDS
+
+
+def test_the_shares_of_all_regions_sum_to_one() -> None:
+    shares: list[float] = []
+
+    def tell(now: SplitProgress) -> None:
+        shares.append(now.share)
+
+    assert ps.fold(NET, CUBE, len, progress=tell).share == 1.0
+    assert shares == sorted(shares)
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"max_regions": 0}, "max_regions is 0"),
+        ({"max_seconds": float("nan")}, "max_seconds is nan"),
+        ({"workers": 0}, "workers is 0"),
+    ],
+)
+def test_options_out_of_range_are_refused(options: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(ps.errors.ArgumentError, match=sentence):
+        ps.count(NET, CUBE, **options)
+
+
+def test_domains_that_do_not_fit_are_refused() -> None:
+    with pytest.raises(ps.errors.DomainError, match=r'whole space.*method="walk"'):
+        ps.count(NET, ps.WholeSpace(3))
+    with pytest.raises(ps.errors.DomainError):
+        ps.count(NET, ps.Box(-1.0, 1.0, dim=2))
+    wide = ps.zoo.random_network([12, 2, 1], seed=0)
+    with pytest.raises(ps.errors.DomainError, match=r"2\^12 vertices.*walk"):
+        ps.count(wide, ps.Box(-1.0, 1.0, dim=12))
