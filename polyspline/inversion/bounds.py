@@ -40,10 +40,8 @@ def tighten(chain: Chain, ranges: Floats) -> bool:
 def root_ranges(layers: tuple[Layer, ...], domain: Domain) -> tuple[Chain, Floats]:
     """Layers of scalar units laid out flat, and the ranges of their numbers over a bounded domain.
 
-    The ranges are (S + neurons, 2).
-
-    Both are shared by all targets; the ranges are read-only. Domains are compared by content,
-    layers by identity.
+    Both are shared by all targets; the ranges, (S + neurons, 2), are read-only. Domains are
+    compared by content, layers by identity.
     """
     chain = make_chain(layers)
     ranges = unbounded_ranges(chain, *domain.bounds())

@@ -140,6 +140,21 @@ def _largest(rows: Floats, index: int) -> float:
 
 
 @compiled_part
+def _cut(ranges: Floats, work: Floats, dim: int, room: float) -> None:
+    """Tighten z to where the linear function in `work[0]` exceeds its least by the room at most."""
+    if not 0.0 <= room < np.inf:
+        return
+    for i in range(dim):
+        c = work[0, i]
+        low, high = ranges[i, 0], ranges[i, 1]
+        reach = room / abs(c) * (1.0 + FEW) + FEW * larger(abs(low), abs(high))
+        if c > 0:
+            ranges[i, 1] = smaller(high, low + reach)
+        elif c < 0:
+            ranges[i, 0] = larger(low, high - reach)
+
+
+@compiled_part
 def _carried_back(
     widths: Integers,
     weights: Floats,
@@ -201,17 +216,7 @@ def _carried_back(
         size += abs(c) * _largest(ranges, i)
     error += (widths[0] + 8) * 1.01 * ROUNDOFF * size
     least += constant - 1.01 * error - TINY
-    room = cap - least
-    if 0.0 <= room < np.inf:
-        for i in range(widths[0]):
-            c = work[0, i]
-            low, high = ranges[i, 0], ranges[i, 1]
-            # All else is least where the coordinate has its end with the least share.
-            reach = room / abs(c) * (1.0 + FEW) + FEW * larger(abs(low), abs(high))
-            if c > 0:
-                ranges[i, 1] = smaller(high, low + reach)
-            elif c < 0:
-                ranges[i, 0] = larger(low, high - reach)
+    _cut(ranges, work, widths[0], cap - least)
     return least
 
 

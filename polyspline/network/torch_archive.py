@@ -22,6 +22,7 @@ from polyspline.network.torch_program import (
     Step,
     changes_what_is_read_later,
     place_of,
+    refuse_changed_buffers,
     single,
 )
 
@@ -110,11 +111,14 @@ class _Archive:
         if "as_tensor" not in given["arg"] or "as_tensor" not in output["arg"]:
             raise UnsupportedLayerError("the program does not take one tensor and return one; export it so.")
         name = given["arg"]["as_tensor"]["name"]
+        steps = [self._step(node) for node in graph["nodes"]]
+        buffers = [spec["buffer"] for spec in signature["input_specs"] if "buffer" in spec]
+        refuse_changed_buffers(steps, {spec["arg"]["name"]: spec["buffer_name"] for spec in buffers})
         program = Program(
             name,
             _input_shape(graph["tensor_values"][name]["sizes"]),
             self._constants(signature, model),
-            [self._step(node) for node in graph["nodes"]],
+            steps,
             Ref(output["arg"]["as_tensor"]["name"]),
         )
         place = changes_what_is_read_later(program)

@@ -128,11 +128,6 @@ def _written_down(exported: ExportedProgram) -> Program:
         signature.inputs_to_lifted_tensor_constants,
     ):  # fmt: skip
         constants |= {name: tensors[target].detach().cpu().clone() for name, target in table.items()}
-    if signature.buffers_to_mutate:
-        names = ", ".join(map(repr, signature.buffers_to_mutate.values()))
-        raise UnsupportedLayerError(
-            f"the model changes its buffers {names} when it runs, so it is no function of its input alone."
-        )
     given = single(list(signature.user_inputs), "input")
     output = single(list(signature.user_outputs), "output")
     if not isinstance(given, str) or not isinstance(output, str):
@@ -151,7 +146,33 @@ def _written_down(exported: ExportedProgram) -> Program:
                 "the model runs a graph inside another one (control flow); only straight programs are "
                 "supported."
             )
+    refuse_changed_buffers(steps, signature.inputs_to_buffers)
     return Program(given, shape, constants, steps, Ref(output))
+
+
+def refuse_changed_buffers(steps: list[Step], buffers: Mapping[str, str]) -> None:
+    """Check that no step changes a buffer in place.
+
+    Parameters
+    ----------
+    steps : list of Step
+    buffers : mapping of str to str
+        Names in the model of the constants that are buffers.
+
+    Raises
+    ------
+    UnsupportedLayerError
+        If one does.
+    """
+    for step in steps:
+        schema = getattr(step.target, "_schema", None)
+        first = step.args[0] if step.args else None
+        if schema is not None and schema.is_mutable and isinstance(first, Ref) and first.name in buffers:
+            raise UnsupportedLayerError(
+                f"{step.place}: changes its buffer {buffers[first.name]!r} when it runs, so it is no "
+                "function of "
+                "its input alone."
+            )
 
 
 def _step(node: torch.fx.Node) -> Step:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import polyspline as ps
+from polyspline.cpa.units import ScalarUnit
 from tests.oracle import oracle_partition
 from tests.oracle.cases import box_rows
 
@@ -14,7 +15,11 @@ GENERATOR = Path(__file__).resolve().parents[2] / "examples" / "digits_generator
 def test_the_shipped_generator_has_the_regions_and_edges_of_the_oracle() -> None:
     net = ps.load_network(GENERATOR)
     layers = [
-        (layer.weight, layer.bias, [(unit.knots, unit.slopes, unit.offsets) for unit in layer.units])
+        (
+            layer.weight,
+            layer.bias,
+            [(unit.knots, unit.slopes, unit.offsets) for unit in layer.units if isinstance(unit, ScalarUnit)],
+        )
         for layer in net.layers
     ]
     truth = oracle_partition(layers, box_rows([-1.0, -1.0], [1.0, 1.0]))

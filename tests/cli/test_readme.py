@@ -71,7 +71,7 @@ def test_the_python_examples_run_and_give_the_figures_they_say(beside_examples: 
 
 def test_the_command_line_is_spelled_as_the_help_does(polyspline: Polyspline) -> None:
     (synopsis,) = blocks("text")
-    for command in ("enumerate", "info", "invert", "analyse", "export", "plot"):
+    for command in ("enumerate", "count", "info", "invert", "analyse", "export", "plot"):
         described = synopsis.partition(f"polyspline {command} ")[2].partition("polyspline ")[0]
         shown = polyspline(command, "--help").stdout
         options = set(re.findall(r"--[a-z][a-z0-9-]*", shown)) - {"--help", "--output"}

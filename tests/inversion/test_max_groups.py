@@ -176,6 +176,16 @@ def test_members_that_are_equal_everywhere_change_nothing(norm: str) -> None:
         assert found.distance == pytest.approx(expected.distance, rel=2e-6)
 
 
+def test_sparse_layers_are_inverted_like_dense_ones() -> None:
+    dense, sparse = mixed(1), mixed(1, sparse=True)
+    domain = Box(-1, 1, dim=2)
+    x = target(dense, domain, 5)
+    expected = one(dense, x, domain, "l2", "search").distance
+    for method in ("search", "milp", "scan", "gradient"):
+        found = one(sparse, x, domain, "l2", method)
+        assert found.distance == pytest.approx(expected, rel=2e-6)
+
+
 def test_the_result_is_that_of_the_network_itself() -> None:
     part = partition_of("plane")
     net, x = part.net, target(part.net, part.domain, 9)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -12,7 +13,7 @@ from torch import nn
 from torch.nn import functional
 
 from polyspline.errors import NonFiniteError, PolysplineError, ShapeError, UnsupportedLayerError
-from polyspline.network import Network
+from polyspline.network import Network, load_network
 from tests.network.models import Lambda, assert_agrees, seeded
 
 
@@ -175,8 +176,10 @@ def test_a_refusal_leaves_the_module_as_it_was_and_says_nothing_else(
     assert (caught, capfd.readouterr()) == ([], ("", ""))
 
 
-def test_a_module_that_remembers_is_refused_and_left_as_it_was() -> None:
+def test_a_module_that_remembers_is_refused_and_left_as_it_was(tmp_path: Path) -> None:
     class Counter(nn.Module):
+        calls: torch.Tensor
+
         def __init__(self) -> None:
             super().__init__()
             self.register_buffer("calls", torch.zeros(1))
@@ -186,6 +189,9 @@ def test_a_module_that_remembers_is_refused_and_left_as_it_was() -> None:
             return x * self.calls
 
     module = nn.Sequential(nn.Linear(2, 2), Counter())
-    with pytest.raises(UnsupportedLayerError, match=r"changes its buffers '1\.calls'"):
+    with pytest.raises(UnsupportedLayerError, match=r"layer '1' \(Counter\): changes its buffer '1\.calls'"):
         Network.from_torch(module)
     assert module[1].calls == 0
+    torch.export.save(torch.export.export(module, (torch.zeros(1, 2),)), tmp_path / "model.pt2")
+    with pytest.raises(UnsupportedLayerError, match=r"changes its buffer '1\.calls'"):
+        load_network(tmp_path / "model.pt2")

@@ -45,7 +45,7 @@ def _whole() -> Partition:
     return enumerate_regions(zoo.random_network([2, 6, 4, 1], seed=5), WholeSpace(2))
 
 
-@pytest.mark.parametrize("make", [_hard_tanh, _whole, "partial_plane"], ids=str)
+@pytest.mark.parametrize("make", [_hard_tanh, _whole, "partial_plane"], ids=["hard-tanh", "whole", "partial"])
 def test_the_rows_hold_every_facet_and_cut_nothing_more(
     make: Callable[[], Partition] | str, request: pytest.FixtureRequest
 ) -> None:
