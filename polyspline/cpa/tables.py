@@ -46,7 +46,7 @@ class Tables(NamedTuple):
     is_group: Flags  # (N,)
     unit_row: Integers  # (N,) first row of each unit, among the rows of all layers
     groups: Integers  # (G,) the units that are max groups
-    is_copied: Flags  # (N,) whether some row copies the unit's output
+    is_copied: Flags  # (N,) whether some member of a max group copies the unit's output
     copy_of: Integers  # (rows,) row of the layer before that a row copies if its unit does, -1: none
     knot_start: Integers  # (N + 1,)
     knot_unit: Integers  # (K,)
@@ -298,7 +298,7 @@ def _copy_arrays(layers: tuple[Layer, ...]) -> dict[str, Any]:
     """Tell which rows are one output of the layer before, unchanged; of a max group, its first row."""
     copy_of: list[Integers] = [np.empty(0, np.int64)]
     unit_row: list[Integers] = [np.empty(0, np.int64)]
-    is_copied: list[Flags] = [np.empty(0, np.bool_)]
+    member: list[Flags] = [np.empty(0, np.bool_)]
     first = 0
     for depth, layer in enumerate(layers):
         source = np.full(layer.n_rows, -1, np.int64)
@@ -309,21 +309,25 @@ def _copy_arrays(layers: tuple[Layer, ...]) -> dict[str, Any]:
             )
             column = np.rint(times(layer.pattern, np.arange(layer.n_in, dtype=np.float64))).astype(np.int64)
             before = layers[depth - 1]
-            start = first - before.n_rows
-            source[single] = start + before.row_start[column[single]]
-            copied = np.zeros(before.n_out, np.bool_)
-            copied[column[single]] = True
-            is_copied.append(copied[before.unit_neurons])
+            source[single] = first - before.n_rows + before.row_start[column[single]]
         copy_of.append(source)
         unit_row.append(first + layer.row_start[layer.unit_neurons])
+        member.append(np.repeat(layer.is_group, np.diff(layer.row_start)))
         first += layer.n_rows
-    if layers:
-        is_copied.append(np.zeros(len(layers[-1].unit_neurons), np.bool_))
-    return {
-        "copy_of": np.concatenate(copy_of),
-        "unit_row": np.concatenate(unit_row),
-        "is_copied": np.concatenate(is_copied),
-    }
+    sources, rows = np.concatenate(copy_of), np.concatenate(unit_row)
+    watched = _watched(sources, np.concatenate(member))
+    return {"copy_of": sources, "unit_row": rows, "is_copied": watched[rows]}
+
+
+def _watched(copy_of: Integers, member: Flags) -> Flags:
+    """Tell which rows start an output that a member of a max group copies, perhaps through other copies."""
+    watched = np.zeros(len(copy_of), np.bool_)
+    chain = copy_of[member & (copy_of >= 0)]
+    while len(chain):
+        watched[chain] = True
+        chain = copy_of[chain]
+        chain = chain[chain >= 0]
+    return watched
 
 
 def _family_arrays(family: Integers) -> dict[str, Any]:
