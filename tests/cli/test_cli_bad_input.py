@@ -82,11 +82,15 @@ def test_a_bad_network_file(polyspline: Polyspline, tmp_path: Path, kind: str, c
     assert files_in(tmp_path) == before
 
 
-@pytest.mark.parametrize("suffix", [".onnx", ".pt", ".txt", ""])
-def test_a_network_file_of_another_kind(polyspline: Polyspline, tmp_path: Path, suffix: str) -> None:
+@pytest.mark.parametrize(
+    ("suffix", "word"), [(".onnx", "no onnx model"), (".pt", ".npz"), (".txt", ".npz"), ("", ".npz")]
+)
+def test_a_network_file_of_another_kind(
+    polyspline: Polyspline, tmp_path: Path, suffix: str, word: str
+) -> None:
     path = tmp_path / f"model{suffix}"
     path.write_bytes(b"something else")
-    assert_refused(polyspline("enumerate", path, "--box", -1, 1), ".npz")
+    assert_refused(polyspline("enumerate", path, "--box", -1, 1), word)
 
 
 @pytest.mark.parametrize(

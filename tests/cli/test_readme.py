@@ -74,7 +74,9 @@ def test_the_command_line_is_spelled_as_the_help_does(polyspline: Polyspline) ->
     for command in ("enumerate", "count", "info", "invert", "analyse", "export", "plot"):
         described = synopsis.partition(f"polyspline {command} ")[2].partition("polyspline ")[0]
         shown = polyspline(command, "--help").stdout
-        options = set(re.findall(r"--[a-z][a-z0-9-]*", shown)) - {"--help", "--output"}
+        # The synopsis has -o for the run file's --output.
+        spelled_out = {"--output"} if command == "enumerate" else set()
+        options = set(re.findall(r"--[a-z][a-z0-9-]*", shown)) - {"--help"} - spelled_out
         assert set(re.findall(r"--[a-z][a-z0-9-]*", described)) == options
 
 
