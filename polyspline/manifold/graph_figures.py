@@ -34,7 +34,8 @@ class Degrees(Brief):
     counts
         (largest + 1,) how many have each degree.
     bound
-        2 S: the mean is at most that for scalar units, whatever their number.
+        2 S, if all units are scalar: the mean is at most that, whatever their number. None for
+        networks with max groups, which have no such bound.
     standard_error
         Of the mean over draws, of a sampled set; else None.
     sampled
@@ -46,7 +47,7 @@ class Degrees(Brief):
     largest: int
     smallest: int
     counts: Integers
-    bound: int
+    bound: int | None
     standard_error: float | None
     sampled: bool
 
@@ -101,7 +102,8 @@ def degrees(source: Source) -> Degrees:
     regions = region_set(source)
     everyone = np.bincount(regions.edges.reshape(-1), minlength=len(regions))
     known = everyone[: regions.expanded].astype(np.int64)
-    bound = 2 * regions.net.latent_dim
+    net = regions.net
+    bound = None if any(layer.has_groups for layer in net.layers) else 2 * net.latent_dim
     if not len(known):
         return Degrees(known, float("nan"), 0, 0, np.zeros(1, np.int64), bound, None, regions.sampled)
     mean, error = float(known.mean()), None

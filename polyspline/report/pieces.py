@@ -218,7 +218,7 @@ def graph(measured: Measured) -> Section:
     span = f"{far.lower}" if far.exact else f"between {far.lower} and {far.upper}"
     rows = (
         ("degree", f"mean {with_error(Estimate(degree.mean, error))}, {degree.smallest} to {degree.largest}"),
-        ("bound of the mean", f"2 S = {degree.bound}, for scalar units"),
+        ("bound of the mean", "none, with max groups" if degree.bound is None else f"2 S = {degree.bound}"),
         ("diameter", f"{span} facets"),
         ("mean distance", f"{far.mean_distance:.6g} facets"),
         ("components", f"{far.n_components:,}"),

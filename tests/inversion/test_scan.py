@@ -307,3 +307,18 @@ def test_dual_ascent_finds_the_distances_of_the_regions() -> None:
     assert np.all(cut <= distances * (1 + 1e-6))
     assert np.all(cut >= 0.98 * distances)
     assert np.max(cut - hull) > 0.05
+
+
+@pytest.mark.parametrize("method", ["scan", "search"])
+def test_the_nearest_point_of_a_region_is_within_it(method: str) -> None:
+    # G(z) = (z, |z|): the pseudo-inverse of either piece sends (0, -2) into the other, sqrt(10) away.
+    net = Network.from_layers(
+        [[[1.0], [1.0]], np.eye(2)], [[0.0, 0.0], [0.0, 0.0]], ["identity|abs", "identity"]
+    )
+    x = np.array([0.0, -2.0])
+    unbounded = [np.linalg.pinv(net.affine([piece])[0]) @ x for piece in (0, 1)]
+    assert min(np.linalg.norm(x - net(z)) for z in unbounded) == pytest.approx(np.sqrt(10.0))
+    found = invert(net, x, Box(-3, 3, dim=1), method=method)
+    assert isinstance(found, Inversion)
+    assert found.distance == pytest.approx(2.0, rel=1e-9)
+    assert found.status is InversionStatus.OPTIMAL

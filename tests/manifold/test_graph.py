@@ -103,7 +103,8 @@ def test_degrees_are_those_of_the_graph() -> None:
     assert found.mean == pytest.approx(2 * part.n_adjacencies / len(part))
     assert (found.smallest, found.largest) == (min(expected), max(expected))
     assert found.counts.sum() == len(part)
-    assert found.mean <= found.bound == 4
+    assert found.bound == 4
+    assert found.mean <= found.bound
     assert found.standard_error is None
 
 

@@ -104,3 +104,8 @@ def test_the_density_of_a_point_is_that_of_its_region() -> None:
     slopes, _ = affine_maps_of_codes(part.net, part.codes[:6])
     single = [-np.log(4.0 * np.sqrt(np.linalg.det(slope.T @ slope))) for slope in slopes]
     assert (found.log_values >= np.array(single) - 1e-9).all()
+
+
+def test_the_mean_degree_has_its_bound_for_scalar_units_only() -> None:
+    assert ps.degrees(part_of("groups")).bound is None
+    assert ps.degrees(part_of("groups")).mean > 0.0
