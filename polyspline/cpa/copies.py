@@ -8,11 +8,10 @@ here from where the rows come from, not from their floats.
 
 from __future__ import annotations
 
+from polyspline.cpa.bounds import ROUNDOFF
 from polyspline.cpa.row_space import RowSpace
 from polyspline.cpa.tables import Tables
 from solvers.compiled import NOTHING, ONE, ZERO, compiled_part
-
-_ROUNDOFF = 2.0**-53
 
 
 @compiled_part
@@ -180,7 +179,7 @@ def _surely_apart(t: Tables, one: int, other: int, s: RowSpace) -> bool:
             second = s.slack[other]
             error = (abs(a) + first / t.radius[c]) * second / t.radius[d] + abs(y) * first / t.radius[c]
             error += (abs(b) + first / t.radius[d]) * second / t.radius[c] + abs(x) * first / t.radius[d]
-            rounding = 4.0 * _ROUNDOFF * (abs(a * y) + abs(b * x))
+            rounding = 4.0 * ROUNDOFF * (abs(a * y) + abs(b * x))
             if abs(a * y - b * x) > 2.0 * (error + rounding):
                 return True
     return False

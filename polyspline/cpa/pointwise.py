@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from polyspline.cpa.bounds import ROUNDOFF
 from polyspline.cpa.layers import Layer
 from polyspline.cpa.matrices import BoolArray, FloatArray, IntArray, through
 from polyspline.cpa.units import ScalarUnit
@@ -20,7 +21,6 @@ from polyspline.cpa.units import ScalarUnit
 if TYPE_CHECKING:
     from solvers.rational import DyadicMatrix
 
-_ROUNDOFF = 2.0**-53
 _TINY = 2.0**-1074
 # Covers the rounding of the error bounds themselves (layers have far fewer than 2**30 inputs).
 _INFLATE = 1.0 + 2.0**-20
@@ -195,7 +195,7 @@ def _affine_step(layer: Layer, value: FloatArray, error: FloatArray) -> tuple[Fl
     """
     live = ((value != 0) | (error != 0)).astype(np.float64)
     terms = through(live, layer.pattern)
-    unit_error = (layer.n_in + 4) * _ROUNDOFF
+    unit_error = (layer.n_in + 4) * ROUNDOFF
     bound = through(error + unit_error * np.abs(value), layer.sizes) + unit_error * np.abs(layer.bias)
     bound = np.where(terms > 0, _INFLATE * bound + (4 * layer.n_in + 8) * _TINY, 0.0)
     return through(value, layer.matrix) + layer.bias, bound
@@ -220,7 +220,7 @@ def _through_unit(
     slope, offset = np.asarray(unit.slopes)[pieces], np.asarray(unit.offsets)[pieces]
     # Where the piece is not proven the steepest slope bounds the change of the function.
     steep = np.where(sure, np.abs(slope), max(abs(s) for s in unit.slopes))
-    rounding = 4 * _ROUNDOFF * (np.abs(slope * v) + np.abs(offset)) + 8 * _TINY
+    rounding = 4 * ROUNDOFF * (np.abs(slope * v) + np.abs(offset)) + 8 * _TINY
     exact = sure & ((slope == 0) | ((e == 0) & (np.abs(slope) == 1) & (offset == 0)))
     return slope * v + offset, np.where(exact, 0.0, _INFLATE * (steep * e + rounding))
 
@@ -229,7 +229,7 @@ def _largest_members(values: FloatArray, bounds: FloatArray) -> tuple[BoolArray,
     """Which members (B, n, members) are the maximum of each group, and whether that is proven, (B, n)."""
     highest = np.argmax(values, axis=2)[..., None]
     top, slack = np.take_along_axis(values, highest, 2), np.take_along_axis(bounds, highest, 2)
-    apart = top - values > _INFLATE * (slack + bounds + _ROUNDOFF * (np.abs(top) + np.abs(values)))
+    apart = top - values > _INFLATE * (slack + bounds + ROUNDOFF * (np.abs(top) + np.abs(values)))
     proven = apart | ((slack == 0) & (bounds == 0))
     np.put_along_axis(proven, highest, True, 2)
     finite = np.isfinite(values) & np.isfinite(bounds)

@@ -5,15 +5,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from polyspline.cpa.bounds import ROUNDOFF, SAFETY
 from polyspline.cpa.copies import drop_implied, meeting_knot, same_function, trace_copies
 from polyspline.cpa.row_space import RowSpace
 from polyspline.cpa.tables import Tables
 from solvers.compiled import ONE, compiled_part
 
 Integers = NDArray[np.int64]
-
-_ROUNDOFF = 2.0**-53
-_SAFETY = 1.0 + 1e-6
 
 
 @compiled_part
@@ -124,12 +122,12 @@ def _errors(t: Tables, layer: int, s: RowSpace) -> None:
             if t.layer_exact[layer] != 0:
                 s.error[i] = 0.0
             elif terms > 0.0:
-                s.error[i] = (s.error[i] + (terms + 1.0) * _ROUNDOFF * s.size[i]) * _SAFETY
+                s.error[i] = (s.error[i] + (terms + 1.0) * ROUNDOFF * s.size[i]) * SAFETY
     for i in range(n_out):
         total = 0.0
         for c in range(t.size):
             total += abs(s.values[c, i]) * t.radius[c]
-        s.size[i] = (total + s.error[i]) * _SAFETY
+        s.size[i] = (total + s.error[i]) * SAFETY
 
 
 @compiled_part
@@ -150,11 +148,11 @@ def _activate(t: Tables, layer: int, refined: bool, s: RowSpace) -> None:
             s.inputs[last, i] += offset
         if refined:
             steep = abs(slope)
-            s.input_size[i] = (steep * s.size[i] + abs(offset)) * _SAFETY
+            s.input_size[i] = (steep * s.size[i] + abs(offset)) * SAFETY
             s.input_error[i] = steep * s.error[i]
             if (slope != 0.0 and slope != 1.0 and slope != -1.0) or offset != 0.0:
-                s.input_error[i] += 2.0 * _ROUNDOFF * s.input_size[i]
-            s.input_error[i] *= _SAFETY
+                s.input_error[i] += 2.0 * ROUNDOFF * s.input_size[i]
+            s.input_error[i] *= SAFETY
 
 
 @compiled_part
@@ -192,7 +190,7 @@ def _keep_row(
             return n
         s.seen[mark] = 1
     if refined:
-        s.slack[n] = (own + 4.0 * (t.size + 5) * _ROUNDOFF * reach) * _SAFETY
+        s.slack[n] = (own + 4.0 * (t.size + 5) * ROUNDOFF * reach) * SAFETY
     else:
         s.slack[n] = t.knot_slack[knot]
     s.flags[n] = t.knot_flags[knot]

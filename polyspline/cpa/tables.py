@@ -107,7 +107,8 @@ def _knot_arrays(
     reach = (magnitude[knots.upper] + has_lower * magnitude[knots.lower] + np.abs(knots.position)) * SAFETY
     own = error[knots.upper] + has_lower * error[knots.lower]
     slack = (own + evaluation * reach) * SAFETY
-    grains = np.array([grain_of(np.array([place])) for place in knots.position], np.int64)
+    places, which = np.unique(knots.position, return_inverse=True)
+    grains = np.array([grain_of(places[i : i + 1]) for i in range(len(places))], np.int64)[which]
     row_grain = np.array(
         [-1 if bound.grain is None or not bound.integral else bound.grain for bound in bounds]
     )

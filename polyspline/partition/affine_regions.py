@@ -11,14 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polyspline.cpa.affine import layer_pieces
+from polyspline.cpa.bounds import ROUNDOFF
 from polyspline.cpa.exact import exact_network
 from polyspline.network import Network
 from polyspline.partition.affine_kernel import SAME, UNDECIDED, compare_edges
 from polyspline.partition.affine_tables import map_tables
 from polyspline.partition.packing import CodePacking, Words
 from solvers.rational import DyadicMatrix, integer_matrix
-
-_ROUNDOFF = 2.0**-53
 
 
 def edges_within_affine_regions(
@@ -63,7 +62,7 @@ def edges_within_affine_regions(
     tables = map_tables(net, packing)
     widest = int(tables.width.max())
     # Every value is a sum of products: per layer one rounding for each addend, two for the factors.
-    gamma = 2.0 * _ROUNDOFF * float(np.sum(tables.width[:-1] + 4))
+    gamma = 2.0 * ROUNDOFF * float(np.sum(tables.width[:-1] + 4))
     decisions = np.empty(len(edges), dtype=np.uint8)
     work, flags = np.zeros((10, widest)), np.zeros((6, widest), dtype=np.bool_)
     compare_edges(

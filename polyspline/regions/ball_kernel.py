@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from polyspline.cpa.bounds import ROUNDOFF, TINY
 from polyspline.cpa.row_space import RowSpace, row_space
 from polyspline.cpa.rows import build_rows
 from polyspline.cpa.tables import Tables
@@ -28,8 +29,6 @@ MEETS = 1
 APART = 2
 """A functional is proven to separate the region from the ball."""
 
-_ROUNDOFF = 2.0**-53
-_UNDERFLOW = 2.0**-1000
 _MARGIN = 1e-11
 """How far inside the rows the search stays, in units of the radius: wide of its own rounding."""
 
@@ -93,7 +92,7 @@ def _pose(centre: Floats, scale: float, ratio: float, sup: bool, n: int, scr: Ba
             m += 1
     if sup:
         for c in range(dim):
-            shift = _MARGIN + 8.0 * _ROUNDOFF * abs(centre[c]) / scale
+            shift = _MARGIN + 8.0 * ROUNDOFF * abs(centre[c]) / scale
             for side in range(2):
                 for other in range(dim):
                     search.normals[other, m] = 0.0
@@ -123,7 +122,7 @@ def _point_proves(
             return False
         far /= radius
         total += far * far
-    if not sup and not total < 1.0 - 4.0 * (dim + 8.0) * _ROUNDOFF:
+    if not sup and not total < 1.0 - 4.0 * (dim + 8.0) * ROUNDOFF:
         return False
     scr.point[dim] = 1.0
     return strictly_inside(s.rows, s.slack, n, scr.point, 1.0, NOTHING, scr.value)
@@ -168,7 +167,7 @@ def _multipliers_prove(centre: Floats, radius: float, sup: bool, rows: int, scr:
         highest += scr.point[c] * centre[c]
         steep += abs(scr.point[c]) if sup else scr.point[c] * scr.point[c]
     highest += radius * (steep if sup else np.sqrt(steep))
-    return bool(highest + 8.0 * (2.0 * dim + 8.0) * _ROUNDOFF * (size + spread) + _UNDERFLOW < 0.0)
+    return bool(highest + 8.0 * (2.0 * dim + 8.0) * ROUNDOFF * (size + spread) + TINY < 0.0)
 
 
 @compiled_part

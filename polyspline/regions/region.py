@@ -86,7 +86,7 @@ class Region:
         return self.net.affine(self.code)
 
     @property
-    def A(self) -> Floats:  # noqa: N802 (the symbol of the definition)
+    def A(self) -> Floats:
         """Slope A_ω of the network on the region, (D, S), rounded."""
         return self._affine[0]
 

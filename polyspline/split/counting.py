@@ -107,7 +107,7 @@ class RegionBatch:
         return affine_maps(self.net.layers, self.codes)
 
     @property
-    def A(self) -> Floats:  # noqa: N802 (the symbol of the definition)
+    def A(self) -> Floats:
         """Slopes A_ω, (B, D, S), rounded; computed when first asked for."""
         return self._maps[0]
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from polyspline.cpa.bounds import ROUNDOFF, SAFETY
 from polyspline.split.slots import tidy
 from polyspline.split.state import (
     BOUND,
@@ -36,9 +37,6 @@ from polyspline.split.state import (
 )
 from polyspline.split.words import ONE, ONES, ZEROS
 from solvers.compiled import inlined_part, larger, smaller
-
-_ROUNDOFF = 2.0**-53
-_SAFETY = 1.0 + 1e-6
 
 DONE, NO_ROOM, NO_SLOT = 0, 1, 2
 
@@ -88,8 +86,8 @@ def _new_vertex(
     left = total - work.real[BOUND, j] - work.real[BOUND, k]
     slide = error / left if left > error else 1.0
     eps = (1.0 - share) * pool.eps[low] + share * pool.eps[up]
-    eps += slide * (length + pool.eps[low] + pool.eps[up]) + 16.0 * _ROUNDOFF * reach
-    pool.eps[v] = eps * _SAFETY
+    eps += slide * (length + pool.eps[low] + pool.eps[up]) + 16.0 * ROUNDOFF * reach
+    pool.eps[v] = eps * SAFETY
     pool.mark[v] = FRESH
 
 

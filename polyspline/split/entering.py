@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from polyspline.cpa.bounds import ROUNDOFF
 from polyspline.split.cutting import copy_header
 from polyspline.split.state import (
     ACTIVE_UNIT,
@@ -36,8 +37,6 @@ from polyspline.split.state import (
 )
 from polyspline.split.words import put_piece
 from solvers.compiled import inlined_part, larger
-
-_ROUNDOFF = 2.0**-53
 
 
 @inlined_part
@@ -76,7 +75,7 @@ def _settled_knots(t: Net, layer: int, unit: int, low: int, farthest: float, pat
     high = t.unit[unit, PIECES] - 1
     for k in range(low, high):
         position = t.position[t.unit[unit, FIRST_KNOT] + k]
-        doubt = error + 4.0 * _ROUNDOFF * abs(position)
+        doubt = error + 4.0 * ROUNDOFF * abs(position)
         if path.line[LEAST, row] - position > doubt:
             low = k + 1
         elif path.line[MOST, row] - position < -doubt:

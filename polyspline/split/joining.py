@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from polyspline.partition.code_table import EMPTY, place_of
 from polyspline.split.state import (
     HIGH_PIECE,
     MASK,
@@ -23,31 +24,7 @@ from polyspline.split.state import (
     Net,
     Words,
 )
-from solvers.compiled import compiled, inlined_part
-
-_EMPTY = -1
-
-
-@inlined_part
-def _place(packed: Words, key: Words, table: Indices) -> int:
-    """Place of a code in the table: where it is, or the empty place where it would be."""
-    h = np.uint64(0x9E3779B97F4A7C15)
-    for c in range(key.shape[0]):
-        h = (h ^ key[c]) * np.uint64(0xD6E8FEB86659FD93)
-        h = h ^ (h >> np.uint64(32))
-    last = np.uint64(table.shape[0] - 1)
-    place = h & last
-    while True:
-        region = table[place]
-        if region == _EMPTY:
-            return int(place)
-        same = True
-        for c in range(key.shape[0]):
-            if packed[region, c] != key[c]:
-                same = False
-        if same:
-            return int(place)
-        place = (place + np.uint64(1)) & last
+from solvers.compiled import compiled
 
 
 @compiled
@@ -89,7 +66,7 @@ def look_up(
     regions = packed.shape[0]
     missing = regions
     for region in range(regions):
-        table[_place(packed, packed[region], table)] = region
+        table[place_of(packed, packed[region], table)] = region
     for region in range(regions):
         for f in range(start[region], start[region + 1]):
             unit = t.knot[knots[f], OWNER]
@@ -99,8 +76,8 @@ def look_up(
             shift = np.uint64(t.unit[unit, SHIFT])
             key[word] &= ~(np.uint64(t.unit[unit, MASK]) << shift)
             key[word] |= np.uint64(t.knot[knots[f], HIGH_PIECE]) << shift
-            other = table[_place(packed, key, table)]
-            if other == _EMPTY:
+            other = table[place_of(packed, key, table)]
+            if other == EMPTY:
                 if missing == regions:
                     missing = region
                 continue

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from polyspline.cpa.bounds import ROUNDOFF, SAFETY
 from polyspline.split.state import (
     COLUMNS,
     ERROR,
@@ -26,8 +27,6 @@ from polyspline.split.state import (
 )
 from solvers.compiled import inlined_part
 
-_ROUNDOFF = 2.0**-53
-_SAFETY = 1.0 + 1e-6
 _TINY = 2.0**-900
 """Far above what the products of one row lose to underflow together."""
 
@@ -50,12 +49,12 @@ def _feed(t: Net, before: int, code: Words, path: Path) -> float:
             path.inputs[c, i] = slope * path.values[before, c, i]
         path.inputs[last, i] += offset
         steep = abs(slope)
-        size = (steep * path.bound[SIZE, before, i] + abs(offset)) * _SAFETY
+        size = (steep * path.bound[SIZE, before, i] + abs(offset)) * SAFETY
         error = steep * path.bound[ERROR, before, i]
         if (slope != 0.0 and slope != 1.0 and slope != -1.0) or offset != 0.0:
-            error += 2.0 * _ROUNDOFF * size
+            error += 2.0 * ROUNDOFF * size
         path.line[IN_SIZE, i] = size
-        path.line[IN_ERROR, i] = error * _SAFETY
+        path.line[IN_ERROR, i] = error * SAFETY
         if size != 0.0:
             terms += 1.0
     return terms
@@ -130,15 +129,15 @@ def make_map(t: Net, layer: int, code: Words, path: Path) -> None:
         if t.layer[layer, EXACT_SUMS] != 0:
             error = 0.0
         elif terms > 0.0:
-            error = (error + (terms + 1.0) * _ROUNDOFF * path.bound[SIZE, layer, i]) * _SAFETY + _TINY
+            error = (error + (terms + 1.0) * ROUNDOFF * path.bound[SIZE, layer, i]) * SAFETY + _TINY
         norm = 0.0
         size = abs(path.values[layer, last, i])
         for c in range(last):
             entry = abs(path.values[layer, c, i])
             norm += entry
             size += entry * t.radius[c]
-        size = (size + error) * _SAFETY
-        path.bound[NORM, layer, i] = norm * _SAFETY
+        size = (size + error) * SAFETY
+        path.bound[NORM, layer, i] = norm * SAFETY
         path.bound[SIZE, layer, i] = size
         path.bound[ERROR, layer, i] = error
-        path.bound[SLACK, layer, i] = (error + 4.0 * (last + 5) * _ROUNDOFF * size) * _SAFETY + _TINY
+        path.bound[SLACK, layer, i] = (error + 4.0 * (last + 5) * ROUNDOFF * size) * SAFETY + _TINY

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from polyspline.cpa.bounds import ROUNDOFF, SAFETY
 from polyspline.split.state import (
     ANSWER,
     ANSWER_VALUE,
@@ -39,9 +40,6 @@ from polyspline.split.state import (
 from polyspline.split.words import ONE, ZEROS
 from solvers.compiled import inlined_part, larger
 
-_ROUNDOFF = 2.0**-53
-_SAFETY = 1.0 + 1e-6
-
 
 @inlined_part
 def knot_row(t: Net, path: Path, knot: int, row: Floats) -> tuple[float, float]:
@@ -59,7 +57,7 @@ def knot_row(t: Net, path: Path, knot: int, row: Floats) -> tuple[float, float]:
     upper = t.knot[knot, UPPER_ROW]
     lower = t.knot[knot, LOWER_ROW]
     # The differences are rounded by less than the slack counts for the evaluation.
-    slack = path.bound[SLACK, layer, upper] + 4.0 * _ROUNDOFF * abs(t.position[knot])
+    slack = path.bound[SLACK, layer, upper] + 4.0 * ROUNDOFF * abs(t.position[knot])
     error = path.bound[ERROR, layer, upper]
     for c in range(last + 1):
         row[c] = path.values[layer, c, upper]
@@ -162,7 +160,7 @@ def measure_vertex(t: Net, path: Path, cells: Cells, cell: int, entry: int, pool
                 product = m[c, dim + k] * m[k, d]
                 total += product
                 size += abs(product)
-            off += abs(total) + 2.0 * (dim + 2) * _ROUNDOFF * size
+            off += abs(total) + 2.0 * (dim + 2) * ROUNDOFF * size
         defect = larger(defect, off)
         miss = 0.0
         for k in range(dim):
@@ -172,7 +170,7 @@ def measure_vertex(t: Net, path: Path, cells: Cells, cell: int, entry: int, pool
             miss += abs(m[c, dim + k]) * (abs(value) + work.side[MISS, k])
         worst = larger(worst, miss)
     if defect < 0.5:
-        eps = worst / (1.0 - defect) * _SAFETY
+        eps = worst / (1.0 - defect) * SAFETY
         if eps < pool.eps[v]:
             pool.eps[v] = eps
 
@@ -229,7 +227,7 @@ def find_signs(
     norm = 0.0
     for c in range(work.point.shape[0]):
         norm += abs(work.row[c])
-    norm *= _SAFETY
+    norm *= SAFETY
     if norm == 0.0 and error == 0.0:
         slack = 0.0  # a constant, known without error
     above = 0
@@ -245,7 +243,7 @@ def find_signs(
             elif work.whole[ANSWER, j] != UNKNOWN:
                 sign = work.whole[ANSWER, j]
                 work.real[VALUE, j] = work.real[ANSWER_VALUE, j]
-                work.real[BOUND, j] = 4.0 * _ROUNDOFF * abs(work.real[ANSWER_VALUE, j])
+                work.real[BOUND, j] = 4.0 * ROUNDOFF * abs(work.real[ANSWER_VALUE, j])
             elif t.knot[source, IS_CENTRAL] != 0 and _is_origin(v, pool):
                 sign = 0
             elif error == 0.0 and pool.eps[v] == 0.0 and _value_is_exact(v, pool, work):

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import math
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from types import FrameType
 
+from polyspline.partition.interrupt import on_interrupt
 from polyspline.partition.stop import StopReason
 from polyspline.split.parts import Tally
 
@@ -85,22 +83,9 @@ class Watch:
         estimate = estimate_of(tally)
         self._report(SplitProgress(tally.regions, tally.share, estimate, tally.regions / seconds, seconds))
 
-    @contextmanager
-    def listening(self) -> Iterator[None]:
-        """Let Ctrl-C end the splitting in good order; a second one raises as usual.
+    def listening(self) -> AbstractContextManager[None]:
+        """Let Ctrl-C end the splitting in good order; a second one raises as usual."""
+        return on_interrupt(self._interrupt)
 
-        Only the main thread receives signals; elsewhere nothing changes.
-        """
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-
-        def stop(_number: int, _frame: FrameType | None) -> None:
-            self.interrupted = True
-            signal.signal(signal.SIGINT, before)
-
-        before = signal.signal(signal.SIGINT, stop)
-        try:
-            yield
-        finally:
-            signal.signal(signal.SIGINT, before)
+    def _interrupt(self) -> None:
+        self.interrupted = True

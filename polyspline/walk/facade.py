@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import os
-import signal
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from types import FrameType
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -17,6 +13,7 @@ from polyspline.domains import Domain
 from polyspline.errors import ArgumentError, RunFileError
 from polyspline.network import Network
 from polyspline.notices import told_if_slow
+from polyspline.partition.interrupt import on_interrupt
 from polyspline.partition.partition import Partition
 from polyspline.partition.run_file import RunWriter
 from polyspline.partition.run_state import WalkState
@@ -109,7 +106,7 @@ def walk_regions(
             fallbacks=0 if state is None else state.exact_fallbacks,
             seconds=0.0 if state is None else state.seconds,
         )
-        with _interruptible(walk):
+        with on_interrupt(walk.interrupt):
             return finished_partition(walk, net, domain, walk.run(), journal)
     finally:
         if writer is not None:
@@ -155,27 +152,6 @@ def _check_resumed(state: WalkState, start: Floats | None, limits: Limits) -> No
             f"max_regions is {limits.regions}, but the run file to resume holds {state.regions} regions: "
             "ask for at least as many."
         )
-
-
-@contextmanager
-def _interruptible(walk: Walk) -> Iterator[None]:
-    """Let Ctrl-C end the walk between two chunks; a second one raises as usual.
-
-    Only the main thread receives signals; elsewhere nothing changes.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        walk.interrupted = True
-        signal.signal(signal.SIGINT, before)
-
-    before = signal.signal(signal.SIGINT, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def finished_partition(

@@ -7,14 +7,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from polyspline.partition.code_table import EMPTY, place_of
 from polyspline.regions.kernel import Neighbours
-from solvers.compiled import compiled, compiled_part
+from solvers.compiled import compiled
 
 Floats = NDArray[np.float64]
 Words = NDArray[np.uint64]
 Indices = NDArray[np.int32]
-
-EMPTY = -1
 
 
 class Found(NamedTuple):
@@ -28,33 +27,11 @@ class Found(NamedTuple):
     edge_sources: Indices  # (cap_e,)
 
 
-@compiled_part
-def _slot(packed: Words, key: Words, table: Indices) -> int:
-    """Place of a code in the table: where it is, or the empty place where it belongs."""
-    h = np.uint64(0x9E3779B97F4A7C15)
-    for c in range(key.shape[0]):
-        h = (h ^ key[c]) * np.uint64(0xD6E8FEB86659FD93)
-        h = h ^ (h >> np.uint64(32))
-    mask = np.uint64(table.shape[0] - 1)
-    place = h & mask
-    while True:
-        region = table[place]
-        if region == EMPTY:
-            return int(place)
-        same = True
-        for c in range(key.shape[0]):
-            if packed[region, c] != key[c]:
-                same = False
-        if same:
-            return int(place)
-        place = (place + np.uint64(1)) & mask
-
-
 @compiled
 def index_codes(packed: Words, count: int, table: Indices) -> None:
     """Fill an empty table with the first `count` codes."""
     for region in range(count):
-        table[_slot(packed, packed[region], table)] = region
+        table[place_of(packed, packed[region], table)] = region
 
 
 @compiled
@@ -73,7 +50,7 @@ def enter_codes(packed: Words, table: Indices, count: int, keys: Words, number: 
         (B,) the number of each, on return.
     """
     for i in range(keys.shape[0]):
-        place = _slot(packed, keys[i], table)
+        place = place_of(packed, keys[i], table)
         if table[place] == EMPTY:
             table[place] = count
             for c in range(keys.shape[1]):
@@ -104,7 +81,7 @@ def merge(
         region = first + i
         for f in range(neighbours.start[i], neighbours.start[i + 1]):
             key = neighbours.packed[f]
-            place = _slot(found.packed, key, found.table)
+            place = place_of(found.packed, key, found.table)
             other = found.table[place]
             if other == EMPTY:
                 if regions >= limit:

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from polyspline.cpa.exact import exact_network
 from polyspline.cpa.tables import make_tables, max_groups_of
 from polyspline.network import Network
+from polyspline.partition.code_table import EMPTY
 from polyspline.regions.ball import Ball
 from polyspline.regions.ball_kernel import MEETS, OPEN, BallScratch, ball_scratch, judge_regions
-from polyspline.walk.merge import EMPTY, enter_codes, index_codes
+from polyspline.walk.merge import enter_codes, index_codes
 from polyspline.walk.problem import Problem
 from polyspline.walk.store import grown
 

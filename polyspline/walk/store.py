@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from polyspline.partition.code_table import EMPTY
 from polyspline.regions.kernel import Neighbours
-from polyspline.walk.merge import EMPTY, Found, index_codes, merge
+from polyspline.walk.merge import Found, index_codes, merge
 
 _GROWTH = 1.25
 _FIRST_ROOM = 1024

@@ -142,6 +142,10 @@ class Walk:
         """First region with a neighbour that did not pass the sieve; None if there is none."""
         self._sides = 0
 
+    def interrupt(self) -> None:
+        """Stop between two chunks, as after Ctrl-C."""
+        self.interrupted = True
+
     @property
     def fallbacks(self) -> int:
         """Decisions that took rational arithmetic, earlier runs included."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 from functools import cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -37,10 +38,8 @@ NORMS = ("l2", "l1", "linf")
 TRIANGLE = Polytope([[-1.0, 0.2], [0.3, -1.0], [1.0, 1.0]], [1.0, 0.9, 0.8])
 
 
-def one(
-    net: Network, x: npt.ArrayLike, domain: Domain, norm: str, method: str, **options: object
-) -> Inversion:
-    found = invert(net, x, domain, norm=norm, method=method, **options)  # type: ignore[arg-type]
+def one(net: Network, x: npt.ArrayLike, domain: Domain, norm: str, method: str, **options: Any) -> Inversion:
+    found = invert(net, x, domain, norm=norm, method=method, **options)
     assert isinstance(found, Inversion)
     return found
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,8 +17,8 @@ NORMS = ("l2", "l1", "linf")
 UNITS = ("relu", "leaky_relu:0.1", "hardtanh", "abs", "softshrink:0.3", "leaky_relu:-0.5")
 
 
-def one(*args: object, **options: object) -> Inversion:
-    found = invert(*args, **options)  # type: ignore[arg-type]
+def one(*args: Any, **options: Any) -> Inversion:
+    found = invert(*args, **options)
     assert isinstance(found, Inversion)
     return found
 
