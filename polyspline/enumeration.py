@@ -17,7 +17,7 @@ from polyspline.errors import ArgumentError, ShapeError, StartError
 from polyspline.network import Network
 from polyspline.partition.partition import Partition
 from polyspline.regions.ball import Ball, as_radius, checked_norm
-from polyspline.split import SplitProgress, split_regions
+from polyspline.split import SplitProgress, can_split, split_regions
 from polyspline.walk import Limits, Progress, Reach, count_in_balls, walk_regions
 
 __all__ = ["LocalComplexity", "Progress", "enumerate_regions", "local_complexity"]
@@ -32,7 +32,7 @@ def enumerate_regions(
     net: Network,
     domain: Domain,
     *,
-    method: str = "walk",
+    method: str = "auto",
     start: ArrayLike | None = None,
     radius: float | None = None,
     norm: str = "l2",
@@ -55,18 +55,18 @@ def enumerate_regions(
     method
         ``"walk"``: from region to region across the facets. ``"split"``: the domain, which is
         bounded, is cut by one knot after the other; the faster for small S. ``"auto"``: split where
-        S is at most 5, the domain is bounded, and no start, radius, limit or run file is given;
-        else walk. The sets of regions and of edges are the same, the order is not.
+        S is at most 5, the domain is bounded with no more vertices than a splitting takes, and no
+        radius, limit or run file is given; else walk. The result is the same, but for the witnesses.
     start
-        (S,) where the walk starts: any point of the domain, also one on a knot. Default: the
+        (S,) where the order starts: any point of the domain, also one on a knot. Default: the
         box's centre, the polytope's Chebyshev centre, the origin.
     radius
         Only the regions that meet the closed ball of this radius around the start, see the notes.
     norm
         Of the ball: ``"l2"`` or ``"linf"``.
     max_regions
-        Stop at exactly that many regions, with all edges among them: those nearest to the start
-        in flips.
+        Stop at exactly that many regions, with all edges among them: of a walk, those nearest to
+        the start in flips; of a splitting, those lowest in the lexicographic order of codes.
     max_seconds
         Stop after that time (checked a few hundred regions at a time).
     workers
@@ -84,11 +84,11 @@ def enumerate_regions(
     Returns
     -------
     Partition
-        Regions in breadth-first order from the start, neighbours by facet source; of a splitting,
-        in lexicographic order of their codes, edges by lower region and then by facet source.
-        Ctrl-C, like the limits, gives a partial partition; its `stop` says why. So does a
-        radius, unless the ball meets all regions of the domain: `stop` is ``StopReason.RADIUS`` once
-        every region that meets the ball is found, `within` is the ball, and `complete` is False.
+        Regions in breadth-first order from the start, neighbours by facet source; edges by their
+        lower region, then by source. Ctrl-C, like the limits, gives a partial partition; its `stop`
+        says why. So does a radius, unless the ball meets all regions of the domain: `stop` is
+        ``StopReason.RADIUS`` once every region that meets the ball is found, `within` is the ball,
+        and `complete` is False.
 
     Raises
     ------
@@ -116,12 +116,13 @@ def enumerate_regions(
     ball; they are joined through facets, by paths near p in the domain's interior; and one of them
     meets K's interior, of which p is a limit. With radius 0 all regions in question contain the start.
 
-    Algorithm: per region one forward product of the code, and Clarkson's scheme for the facets among
-    its N rows: O(N S) plus one linear program over the facets for each row that a bounding box
-    does not discard. With a radius, for each region found one more forward product and the region's
-    point nearest to the centre: a float point proven to be in both, or multipliers of rows proven to
-    separate them, decides; else an exact linear program ("linf"), or the nearest point in rational
-    arithmetic ("l2").
+    Algorithm: of a walk, per region one forward product of the code, and Clarkson's scheme for the
+    facets among its N rows: O(N S) plus one linear program over the facets for each row that a
+    bounding box does not discard. With a radius, for each region found one more forward product and
+    the region's point nearest to the centre: a float point proven to be in both, or multipliers of
+    rows proven to separate them, decides; else an exact linear program ("linf"), or the nearest point
+    in rational arithmetic ("l2"). Of a splitting, per cell one product with the next layer's weights,
+    and for each knot its signs at the cell's vertices; and at the end one pass over the edges.
 
     References
     ----------
@@ -134,25 +135,19 @@ def enumerate_regions(
     reach = None if radius is None else Reach(as_radius(radius), checked_norm(norm))
     if resume and run_file is None:
         raise ArgumentError("resume needs a run file to continue: give run_file as well.")
-    walks = [
-        name
-        for name, given in (
-            ("start", start),
-            ("radius", radius),
-            ("run_file", run_file),
-        )
-        if given is not None
-    ]
+    origin = None if start is None else _start_point(net, domain, start)
+    walks = [name for name, given in (("radius", radius), ("run_file", run_file)) if given is not None]
     if method == "auto":
         limited = max_regions is not None or max_seconds is not None
-        fits = domain.bounded and net.latent_dim <= _SPLIT_DIM
-        method = "split" if fits and not walks and not limited else "walk"
+        suited = net.latent_dim <= _SPLIT_DIM and can_split(domain)
+        method = "split" if suited and not walks and not limited else "walk"
     if method == "split":
         if walks:
             raise ArgumentError(f'method="split" takes no {walks[0]}: leave it out, or use method="walk".')
         return split_regions(
             net,
             domain,
+            origin,
             max_regions=max_regions,
             max_seconds=max_seconds,
             workers=workers,
@@ -164,7 +159,7 @@ def enumerate_regions(
     return walk_regions(
         net,
         domain,
-        None if start is None else _start_point(net, domain, start),
+        origin,
         Limits(max_regions, max_seconds, workers),
         reach=reach,
         run_file=run_file,

@@ -7,6 +7,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from polyspline.interrupts import interrupt_held_back
+
 _AFTER_SECONDS = 2.0
 
 
@@ -20,12 +22,28 @@ def _tell() -> None:
 
 
 @contextmanager
-def told_if_slow() -> Iterator[None]:
-    """Say on stderr that kernels are being compiled, if the block takes long (that is, the first time)."""
+def compiling() -> Iterator[None]:
+    """Mark the first use of kernels: say on stderr that they are compiled, if they are and it takes long.
+
+    Ctrl-C waits for the end: the compiler calls back through C, where the exception would be lost.
+    """
+    from numba.core import event
+
     notice = threading.Timer(_AFTER_SECONDS, _tell)
     notice.daemon = True
-    notice.start()
+
+    class Compilation(event.Listener):  # type: ignore[misc]  # numba has no types
+        """Starts the clock at the first kernel that is not in the cache."""
+
+        def on_start(self, _event: object) -> None:
+            if notice.ident is None:
+                notice.start()
+
+        def on_end(self, _event: object) -> None:
+            """Nothing: other kernels may follow."""
+
     try:
-        yield
+        with event.install_listener("numba:compile", Compilation()), interrupt_held_back():
+            yield
     finally:
         notice.cancel()

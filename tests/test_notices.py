@@ -2,31 +2,77 @@
 
 from __future__ import annotations
 
+import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
+from numba.core import event
 
 from polyspline import notices
+from polyspline.interrupts import on_interrupt
 
 
-def test_a_long_block_is_told_of_once_however_many_there_are(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+@contextmanager
+def a_kernel() -> Iterator[None]:
+    """Act as the compiler does around each kernel that it compiles."""
+    with event.trigger_event("numba:compile"):
+        yield
+
+
+@pytest.fixture
+def told_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have nothing said yet, and have it said soon."""
     monkeypatch.setattr(notices, "_AFTER_SECONDS", 0.01)
     monkeypatch.setattr(notices, "_unsaid", threading.Lock())
-    with notices.told_if_slow(), notices.told_if_slow():
+
+
+@pytest.mark.usefixtures("told_soon")
+def test_a_long_compilation_is_told_of_once(capsys: pytest.CaptureFixture[str]) -> None:
+    with notices.compiling(), a_kernel(), notices.compiling(), a_kernel():
         threading.Event().wait(0.3)
-    with notices.told_if_slow():
+    with notices.compiling(), a_kernel():
         threading.Event().wait(0.1)
     assert capsys.readouterr().err.count("compiling its kernels, once") == 1
 
 
-def test_a_short_block_is_not_told_of(
+@pytest.mark.usefixtures("told_soon")
+def test_a_long_block_without_a_compilation_is_not_told_of(capsys: pytest.CaptureFixture[str]) -> None:
+    with notices.compiling():
+        threading.Event().wait(0.1)
+    assert capsys.readouterr().err == ""
+
+
+def test_a_short_compilation_is_not_told_of(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(notices, "_AFTER_SECONDS", 0.2)
     monkeypatch.setattr(notices, "_unsaid", threading.Lock())
-    with notices.told_if_slow():
+    with notices.compiling(), a_kernel():
         pass
     threading.Event().wait(0.4)
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(("presses", "done"), [(1, True), (2, False)])
+def test_ctrl_c_waits_for_the_compiler_unless_pressed_twice(presses: int, done: bool) -> None:
+    compiled = threading.Event()
+
+    def compile_interrupted() -> None:
+        with notices.compiling():
+            for _ in range(presses):
+                signal.raise_signal(signal.SIGINT)
+            compiled.set()
+
+    with pytest.raises(KeyboardInterrupt):
+        compile_interrupted()
+    assert compiled.is_set() is done
+
+
+def test_ctrl_c_during_the_first_compilation_is_noted_by_what_goes_on_around_it() -> None:
+    noted: list[str] = []
+    with on_interrupt(lambda: noted.append("asked")), notices.compiling():
+        signal.raise_signal(signal.SIGINT)
+        assert noted == []
+    assert noted == ["asked"]

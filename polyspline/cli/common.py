@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from polyspline.cli.status import ExitStatus, say
 from polyspline.errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -29,6 +30,22 @@ BoxOption = Annotated[
     tuple[str, str] | None,
     typer.Option(metavar="LO HI", help="The box [LO, HI]^S: the same bounds for every coordinate."),
 ]
+
+PARTITION_KEYS = (
+    "regions",
+    "affine_regions",
+    "adjacencies",
+    "complete",
+    "stop",
+    "within",
+    "expanded",
+    "seconds",
+    "units",
+    "latent_dim",
+    "ambient_dim",
+    "exact_fallbacks",
+)
+"""What is said of a partition in JSON."""
 
 # Wide enough that nothing is folded where no terminal sets the width.
 _PIPE_WIDTH = 100_000
@@ -288,6 +305,22 @@ def describe_partition(partition: Partition, *, affine_regions: bool = False) ->
         "ambient_dim": int(partition.net.ambient_dim),
         "exact_fallbacks": int(partition.exact_fallbacks),
     }
+
+
+def interrupted_at_once(keys: Sequence[str], *, json: bool) -> ExitStatus:
+    """End a command that Ctrl-C stopped before there was anything to count: nothing is known, so all is null.
+
+    Parameters
+    ----------
+    keys
+        Of the JSON object that the command prints otherwise.
+    json
+        Whether to print it.
+    """
+    if json:
+        print_json(dict.fromkeys(keys) | {"complete": False, "stop": "interrupted"})
+    say("partial: interrupted before any region was found.")
+    return ExitStatus.INTERRUPTED
 
 
 def _describe_ball(partition: Partition) -> dict[str, Any] | None:

@@ -11,6 +11,7 @@ from polyspline.cli.common import (
     BoxOption,
     JsonOption,
     domain_words,
+    interrupted_at_once,
     number,
     print_json,
     print_table,
@@ -20,6 +21,20 @@ from polyspline.cli.common import (
 )
 from polyspline.cli.progress import count_progress
 from polyspline.cli.status import ExitStatus, say
+
+_KEYS = (
+    "regions",
+    "adjacencies",
+    "boundary_facets",
+    "complete",
+    "stop",
+    "estimate",
+    "seconds",
+    "units",
+    "latent_dim",
+    "ambient_dim",
+    "exact_fallbacks",
+)
 
 
 def count_command(
@@ -49,21 +64,25 @@ def count_command(
     """
     require_one_domain(box, domain, False)
 
-    from polyspline.network import load_network
-    from polyspline.partition import StopReason
-    from polyspline.split import count
+    try:
+        from polyspline.network import load_network
+        from polyspline.partition import StopReason
+        from polyspline.split import count
 
-    network = load_network(net)
-    chosen = read_domain(box, domain, network)
-    with count_progress() as progress:
-        found = count(
-            network,
-            chosen,
-            max_regions=max_regions,
-            max_seconds=max_seconds,
-            workers=workers,
-            progress=progress,
-        )
+        network = load_network(net)
+        chosen = read_domain(box, domain, network)
+        with count_progress() as progress:
+            found = count(
+                network,
+                chosen,
+                max_regions=max_regions,
+                max_seconds=max_seconds,
+                workers=workers,
+                progress=progress,
+            )
+    except KeyboardInterrupt:
+        # It came while files and packages were being loaded.
+        return interrupted_at_once(_KEYS, json=json)
     facts = {
         "regions": found.regions,
         "adjacencies": found.adjacencies,

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from polyspline.cli.common import (
+    PARTITION_KEYS,
     BoxOption,
     JsonOption,
     describe_partition,
+    interrupted_at_once,
     number,
     partition_rows,
     print_json,
@@ -63,9 +65,9 @@ def enumerate_command(
         str,
         typer.Option(
             metavar="walk|split|auto",
-            help="Walk across facets, or split the domain (bounded, small S); auto picks the faster.",
+            help="Walk across facets, or split the domain (bounded, small S); auto takes the faster.",
         ),
-    ] = "walk",
+    ] = "auto",
     start: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Start at the point in a .npy, .npz or text file."),
@@ -107,27 +109,31 @@ def enumerate_command(
     if resume and output is None:
         raise ArgumentError("--resume needs the run to go on with: give its file with -o RUN.")
 
-    from polyspline.enumeration import enumerate_regions
-    from polyspline.network import load_network
+    try:
+        from polyspline.enumeration import enumerate_regions
+        from polyspline.network import load_network
 
-    network, slice_facts = sliced_network(load_network(net), slice_file, through or [])
-    chosen = read_domain(box, domain, network)
-    point = None if start is None else read_point(start)
-    with walk_progress(max_regions) as progress:
-        partition = enumerate_regions(
-            network,
-            chosen,
-            method=method,
-            start=point,
-            radius=radius,
-            norm=norm or "l2",
-            max_regions=max_regions,
-            max_seconds=max_seconds,
-            workers=workers,
-            run_file=output,
-            resume=resume,
-            progress=progress,
-        )
+        network, slice_facts = sliced_network(load_network(net), slice_file, through or [])
+        chosen = read_domain(box, domain, network)
+        point = None if start is None else read_point(start)
+        with walk_progress(max_regions) as progress:
+            partition = enumerate_regions(
+                network,
+                chosen,
+                method=method,
+                start=point,
+                radius=radius,
+                norm=norm or "l2",
+                max_regions=max_regions,
+                max_seconds=max_seconds,
+                workers=workers,
+                run_file=output,
+                resume=resume,
+                progress=progress,
+            )
+    except KeyboardInterrupt:
+        # It came while files and packages were being loaded.
+        return interrupted_at_once((*PARTITION_KEYS, "run", "slice"), json=json)
     facts = describe_partition(partition, affine_regions=affine_regions)
     if json:
         print_json(facts | {"run": None if output is None else str(output), "slice": slice_facts})

@@ -10,7 +10,7 @@ from polyspline.cpa.layers import Layer
 from polyspline.domains import Domain
 from polyspline.inversion.chain import Chain, Floats, make_chain, unbounded_ranges
 from polyspline.inversion.tightening import tighten_ranges
-from polyspline.notices import told_if_slow
+from polyspline.notices import compiling
 
 __all__ = ["preactivation_bounds", "root_ranges", "tighten"]
 
@@ -45,7 +45,7 @@ def root_ranges(layers: tuple[Layer, ...], domain: Domain) -> tuple[Chain, Float
     """
     chain = make_chain(layers)
     ranges = unbounded_ranges(chain, *domain.bounds())
-    with told_if_slow():
+    with compiling():
         tighten(chain, ranges)
     ranges.setflags(write=False)
     return chain, ranges

@@ -20,7 +20,7 @@ from polyspline.inversion.problem import InversionProblem, make_problem
 from polyspline.inversion.relaxation import lay_out
 from polyspline.inversion.tightening import FEW
 from polyspline.network import Network
-from polyspline.notices import told_if_slow
+from polyspline.notices import compiling
 from solvers.qp.bounding import bounding_multipliers
 
 _ROUNDS = 5
@@ -121,7 +121,7 @@ class Certificate:
 def compile_kernels() -> None:
     """Have the kernels compiled, on the smallest of problems, and say so if that takes long."""
     layers = (make_layer([[1.0]], [0.0], "relu"), make_layer([[1.0]], [0.0], "identity"))
-    with told_if_slow():
+    with compiling():
         relaxer = Relaxer(make_problem(Network(layers), [2.0], Box(-1, 1, dim=1)))
         relaxer.settle(relaxer.root.copy(), 0.0, 10.0, None)
 

@@ -15,9 +15,9 @@ from polyspline.network import Network
 from polyspline.partition import CodePacking
 from polyspline.regions.exact import ExactDomain
 from polyspline.regions.kernel import PROVEN, Neighbours
+from polyspline.regions.start import start_code
 from polyspline.walk.expander import Chunk, Expander
 from polyspline.walk.problem import Problem, make_problem
-from polyspline.walk.start import start_code
 from polyspline.walk.store import Store
 
 Floats = npt.NDArray[np.float64]

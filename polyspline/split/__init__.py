@@ -3,6 +3,7 @@
 from polyspline.split.complex import PolyhedralComplex, complex, level_set_complex
 from polyspline.split.counting import RegionBatch, RegionCount, count, fold
 from polyspline.split.facade import split_regions
+from polyspline.split.problem import can_split
 from polyspline.split.watch import SplitProgress
 
 __all__ = [
@@ -10,6 +11,7 @@ __all__ = [
     "RegionBatch",
     "RegionCount",
     "SplitProgress",
+    "can_split",
     "complex",
     "count",
     "fold",

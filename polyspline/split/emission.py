@@ -11,6 +11,7 @@ from polyspline.split.state import (
     BOUNDARY,
     FILLED,
     FIRST,
+    FIRST_KNOT,
     INNER,
     IS_GROUP,
     KEY,
@@ -25,6 +26,7 @@ from polyspline.split.state import (
     OWNER,
     POINT_EXACT,
     REGIONS,
+    ROW_OF,
     ROWS,
     SHIFT,
     TIE_KNOT,
@@ -43,6 +45,7 @@ from polyspline.split.state import (
     Pool,
     Results,
     State,
+    Words,
     Work,
 )
 from polyspline.split.words import ONE, ZEROS, is_below, size_of
@@ -98,6 +101,38 @@ def _is_inside(t: Net, path: Path, cells: Cells, cell: int, work: Work) -> bool:
 
 
 @inlined_part
+def _own_knot(t: Net, code: Words, source: int, trail: Indices, end: int, work: Work) -> int:
+    """Lowest knot on a facet with several that is one of the region's, given the facet's key.
+
+    Where three members of a max group are equal, the facet may come from a cut between two that
+    the region is below: its own knots are those of the member that is its largest.
+    """
+    unit = t.knot[source, OWNER]
+    if t.unit[unit, IS_GROUP] == 0:
+        return source
+    piece = np.int64(code[t.unit[unit, WORD]] >> np.uint64(t.unit[unit, SHIFT])) & t.unit[unit, MASK]
+    largest = t.unit[unit, ROW_OF] + piece
+    first_row = t.layer[t.unit[unit, LAYER_OF], ROWS]
+    for knot in range(t.unit[unit, FIRST_KNOT], t.knot.shape[0]):
+        if t.knot[knot, OWNER] != unit:
+            break
+        other = t.knot[knot, UPPER_ROW]
+        if other == largest:
+            other = t.knot[knot, LOWER_ROW]
+        elif t.knot[knot, LOWER_ROW] != largest:
+            continue
+        place = first_row + other
+        on_facet = work.key[KEY_MASK, place // 64] >> np.uint64(place - 64 * (place // 64)) & ONE != ZEROS
+        for i in range(end):
+            # A member equal to the largest in all of the region is no knot of its.
+            if trail[0, i] == ALL and trail[1, i] == knot:
+                on_facet = False
+        if on_facet:
+            return knot
+    return source
+
+
+@inlined_part
 def _write_tie(
     t: Net, cells: Cells, cell: int, source: int, trail: Indices, work: Work, out: Results, count: Integers
 ) -> bool:
@@ -129,7 +164,7 @@ def _write_tie(
     if tied:
         place = count[TIES_OUT]
         out.tie[place, TIE_REGION] = count[FILLED]
-        out.tie[place, TIE_KNOT] = source
+        out.tie[place, TIE_KNOT] = _own_knot(t, cells.code[cell], source, trail, end, work)
         for i in range(2):
             for c in range(words):
                 out.tie_key[place, i, c] = work.key[i, c]

@@ -6,10 +6,15 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 from contextlib import closing
 
+import numpy as np
+from numpy.typing import NDArray
+
 from polyspline.domains import Domain
 from polyspline.network import Network
 from polyspline.partition.partition import Partition
 from polyspline.partition.stop import StopReason
+from polyspline.regions.exact import ExactDomain
+from polyspline.regions.start import start_regions
 from polyspline.split.collecting import Collection
 from polyspline.split.problem import make_problem
 from polyspline.split.schedule import parts_in_order
@@ -19,6 +24,7 @@ from polyspline.split.watch import SplitProgress, Watch
 def split_regions(
     net: Network,
     domain: Domain,
+    start: NDArray[np.float64] | None = None,
     *,
     max_regions: int | None = None,
     max_seconds: float | None = None,
@@ -32,8 +38,10 @@ def split_regions(
     ----------
     net, domain
         What to split; the domain is bounded.
+    start
+        (S,) a point of the domain: its region is the first; None for the domain's default.
     max_regions, max_seconds
-        When to stop early: the first regions of the order are kept, and the edges among them.
+        When to stop early: the regions met first are kept, and the edges among them.
     workers
         Number of threads.
     executor
@@ -44,7 +52,10 @@ def split_regions(
     Returns
     -------
     Partition
-        Regions in lexicographic order of their codes; edges by their lower region, then by source.
+        Regions in breadth-first order from the start, neighbours by facet source; edges by their
+        lower region, then by source. The regions of a splitting that stopped early are those lowest
+        in the lexicographic order of codes; where they are not connected, or the start's is not one
+        of them, the order goes on from the lowest that it has not come to.
 
     Raises
     ------
@@ -61,37 +72,40 @@ def split_regions(
     Algorithm: the domain is cut by one knot after the other, layer by layer, depth first. A cell is
     its vertices and the facets that each is on; the signs of a knot's row at the vertices decide all.
     The cost is the number of cells times their vertices, and for each cell of a layer one product
-    with the weights of the next layer.
+    with the weights of the next layer. The order is made at the end, in one pass over the edges.
     """
     watch = Watch(max_seconds, report)
-    problem = make_problem(net, domain)
-    collection = Collection(problem)
-    stop = StopReason.COMPLETE
-    parts = parts_in_order(net, domain, problem, keep=True, workers=workers, executor=executor)
-    with watch.listening(), closing(parts):
-        for part in parts:
-            if max_regions is not None and collection.regions + part.tally.regions > max_regions:
-                collection.add(part, most=max_regions - collection.regions)
-                stop = StopReason.MAX_REGIONS
-                break
-            collection.add(part)
-            early = watch.stop_after(collection.tally)
-            if early is not None:
-                stop = early
-                break
-    packed, witnesses, proven, exact = collection.arrays()
-    edges, sources, expanded = collection.edges(complete=stop is StopReason.COMPLETE)
+    with watch.listening():
+        problem = make_problem(net, domain)
+        origin = domain.default_start() if start is None else start
+        (code,) = start_regions(net, domain, ExactDomain(*domain.rows()), origin[None, :])
+        collection = Collection(problem)
+        stop = StopReason.COMPLETE
+        with closing(
+            parts_in_order(net, domain, problem, keep=True, workers=workers, executor=executor)
+        ) as parts:
+            for part in parts:
+                if max_regions is not None and collection.regions + part.tally.regions > max_regions:
+                    collection.add(part, most=max_regions - collection.regions)
+                    stop = StopReason.MAX_REGIONS
+                    break
+                collection.add(part)
+                early = watch.stop_after(collection.tally)
+                if early is not None:
+                    stop = early
+                    break
+        found = collection.in_order_from(problem.packing.pack(code), complete=stop is StopReason.COMPLETE)
     return Partition(
         net,
         domain,
-        packed,
-        witnesses,
-        proven,
-        edges,
-        sources,
+        found.packed,
+        found.witnesses,
+        found.proven,
+        found.edges,
+        found.edge_sources,
         stop,
-        expanded,
+        found.expanded,
         exact_fallbacks=collection.tally.exact_fallbacks,
         seconds=watch.seconds,
-        exact_witnesses=exact,
+        exact_witnesses=found.exact,
     )

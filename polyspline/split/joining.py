@@ -9,6 +9,7 @@ the set of these units, names the facet from either side.
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from polyspline.partition.code_table import EMPTY, place_of
 from polyspline.split.state import (
@@ -26,6 +27,8 @@ from polyspline.split.state import (
 )
 from solvers.compiled import compiled
 
+Flags = NDArray[np.bool_]
+
 
 @compiled
 def look_up(
@@ -37,7 +40,8 @@ def look_up(
     key: Words,
     edges: Indices,
     sources: Indices,
-) -> tuple[int, int]:
+    alone: Flags,
+) -> int:
     """Edges across all facets with a single knot, each seen from below.
 
     Parameters
@@ -53,18 +57,17 @@ def look_up(
     key
         (W,) scratch.
     edges, sources
-        Results, as many as there are knots.
+        Results, (F, 2) and (F, 2) for F knots: the regions, and the source as either has it.
+    alone
+        Result, (R,) all False: whether a region has a neighbour above that is not there.
 
     Returns
     -------
-    count : int
+    int
         Number of edges.
-    missing : int
-        First region with a neighbour that is not there; R if there is none.
     """
     count = 0
     regions = packed.shape[0]
-    missing = regions
     for region in range(regions):
         table[place_of(packed, packed[region], table)] = region
     for region in range(regions):
@@ -78,42 +81,39 @@ def look_up(
             key[word] |= np.uint64(t.knot[knots[f], HIGH_PIECE]) << shift
             other = table[place_of(packed, key, table)]
             if other == EMPTY:
-                if missing == regions:
-                    missing = region
+                alone[region] = True
                 continue
             edges[count, 0] = region
             edges[count, 1] = other
-            sources[count] = knots[f]
+            sources[count, 0] = knots[f]
+            sources[count, 1] = knots[f]
             count += 1
-    return count, missing
+    return count
 
 
-def pair_ties(tie: Integers, keys: Words) -> tuple[Indices, Indices, int | None]:
+def pair_ties(tie: Integers, keys: Words, alone: Flags) -> tuple[Indices, Indices]:
     """Edges across the facets with several knots, which both their sides have written down.
 
     Parameters
     ----------
     tie, keys
         See `polyspline.split.state.Results`.
+    alone
+        Result, (R,): set where a region has written down a facet that no other has.
 
     Returns
     -------
     edges : ndarray of int32
         (T, 2), the region of lower index first.
     sources : ndarray of int32
-        (T,) the lowest knot as that region has it.
-    missing : int or None
-        First region with a facet that only it has written down.
+        (T, 2) the lowest knot as either region has it.
     """
     if not len(tie):
-        return np.empty((0, 2), np.int32), np.empty(0, np.int32), None
+        return np.empty((0, 2), np.int32), np.empty((0, 2), np.int32)
     region = tie[:, TIE_REGION]
     names = keys.reshape(len(keys), -1)
     order = np.lexsort((region, *names.T))
     same = (names[order[1:]] == names[order[:-1]]).all(axis=1)
-    first, second = order[:-1][same], order[1:][same]
-    edges = np.stack([region[first], region[second]], axis=1).astype(np.int32)
-    alone = np.ones(len(order), np.bool_)
-    alone[first] = alone[second] = False
-    missing = int(region[alone].min()) if alone.any() else None
-    return edges, tie[first, TIE_KNOT].astype(np.int32), missing
+    pairs = np.stack([order[:-1][same], order[1:][same]], axis=1)
+    alone[region[np.setdiff1d(order, pairs)]] = True
+    return region[pairs].astype(np.int32), tie[pairs, TIE_KNOT].astype(np.int32)

@@ -31,6 +31,24 @@ Vector = tuple[int, ...]
 MOST_VERTICES = 1024
 
 
+def can_split(domain: Domain) -> bool:
+    """Whether a domain is bounded and sure to have no more vertices than a splitting takes.
+
+    References
+    ----------
+    P. McMullen, The maximum numbers of faces of a convex polytope, 1970: no polytope with as many
+    facets has more vertices than the dual of a cyclic one.
+    """
+    if not domain.bounded:
+        return False
+    dim = domain.dim
+    if isinstance(domain, Box):
+        return 1 << dim <= MOST_VERTICES
+    rows = len(domain.rows()[1])
+    upper, lower = (dim + 1) // 2, dim // 2
+    return math.comb(rows - upper, lower) + math.comb(rows - lower - 1, upper - 1) <= MOST_VERTICES
+
+
 @dataclass(frozen=True, eq=False)
 class Cell:
     """One cell on its own: where the splitting of a subtree begins, in this process or another.

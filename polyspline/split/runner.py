@@ -8,7 +8,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from polyspline.notices import told_if_slow
+from polyspline.notices import compiling
 from polyspline.split import kernel
 from polyspline.split.parts import Batch, Part, Tally
 from polyspline.split.problem import Cell, Problem
@@ -134,7 +134,7 @@ class Runner:
         while True:
             state = self._state
             assert state is not None
-            with told_if_slow() if self._sizes.words not in _compiled_for else nullcontext():
+            with compiling() if self._sizes.words not in _compiled_for else nullcontext():
                 why = kernel.split_cells(self.problem.arrays, keep, most, one_cut, self.problem.reach, state)
             _compiled_for.add(self._sizes.words)
             if why == kernel.NEEDS_SIGNS:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
-from polyspline.partition.interrupt import on_interrupt
+from polyspline.interrupts import on_interrupt
 from polyspline.partition.stop import StopReason
 from polyspline.split.parts import Tally
 

@@ -13,11 +13,11 @@ from polyspline.domains import Domain
 from polyspline.network import Network
 from polyspline.partition.stop import StopReason
 from polyspline.regions.ball import Ball
+from polyspline.regions.start import start_regions
 from polyspline.walk.expander import Expander
 from polyspline.walk.facade import compile_kernels, finished_partition
 from polyspline.walk.problem import Problem, make_problem
 from polyspline.walk.sieve import Judge, Sieve, bound_of
-from polyspline.walk.start import start_regions
 from polyspline.walk.store import Store
 from polyspline.walk.walker import Limits, Walk
 

@@ -11,20 +11,20 @@ from numpy.typing import NDArray
 
 from polyspline.domains import Domain
 from polyspline.errors import ArgumentError, RunFileError
+from polyspline.interrupts import on_interrupt
 from polyspline.network import Network
-from polyspline.notices import told_if_slow
-from polyspline.partition.interrupt import on_interrupt
+from polyspline.notices import compiling
 from polyspline.partition.partition import Partition
 from polyspline.partition.run_file import RunWriter
 from polyspline.partition.run_state import WalkState
 from polyspline.partition.save import load_partition
 from polyspline.partition.stop import StopReason
 from polyspline.regions.ball import Ball
+from polyspline.regions.start import start_regions
 from polyspline.walk.expander import Expander
 from polyspline.walk.journal import RunJournal, restore
 from polyspline.walk.problem import Problem, make_problem
 from polyspline.walk.sieve import Judge, Sieve, bound_of
-from polyspline.walk.start import start_regions
 from polyspline.walk.store import Store
 from polyspline.walk.walker import Limits, Progress, Reach, Walk
 
@@ -92,7 +92,6 @@ def walk_regions(
         else:
             (code,) = start_regions(net, domain, problem.exact_domain, origin[None, :])
             store.add_start(problem.packing.pack(code), problem.slide(origin))
-            compile_kernels(store, expander, sieve)
         journal = RunJournal(writer, problem, store, fresh=fresh) if writer is not None else None
         walk = Walk(
             problem,
@@ -107,6 +106,8 @@ def walk_regions(
             seconds=0.0 if state is None else state.seconds,
         )
         with on_interrupt(walk.interrupt):
+            if fresh:
+                compile_kernels(store, expander, sieve)
             return finished_partition(walk, net, domain, walk.run(), journal)
     finally:
         if writer is not None:
@@ -121,7 +122,7 @@ def _sieve_around(net: Network, problem: Problem, centre: Floats, reach: Reach) 
 def compile_kernels(store: Store, expander: Expander, sieve: Sieve | None) -> None:
     """Have the kernels compiled, by their work on the first region."""
     packed, points, entries = store.pending(0, 1)
-    with told_if_slow():
+    with compiling():
         expander.chunk(0, packed, points, entries)
         if sieve is not None:
             sieve.passes(packed)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,6 +22,9 @@ from tests.oracle import (
 )
 from tests.oracle.cases import Weights, box_rows, oracle_layers
 from tests.oracle.forms import FloatArray
+
+walked = partial(ps.enumerate_regions, method="walk")
+"""The enumeration by the walk, whatever the default would choose."""
 
 
 class Where(NamedTuple):
@@ -158,10 +162,10 @@ def assert_same_regions(partition: Any, expected: OraclePartition) -> None:
 
 
 def assert_agrees(
-    given: Problem, where: Where, *, regions: bool = True, **options: Any
+    given: Problem, where: Where, *, regions: bool = True, method: str = "walk", **options: Any
 ) -> tuple[Any, OraclePartition]:
     """Enumerate with the engine and with the oracle, and compare all that the two have in common."""
-    partition = ps.enumerate_regions(given.net, where.domain, **options)
+    partition = ps.enumerate_regions(given.net, where.domain, method=method, **options)
     expected = oracle_partition(given.layers, where.rows, whole_space=where.rows is None)
     assert partition.complete
     assert_same_partition(partition, expected)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import polyspline as ps
-from tests.agreement.support import assert_well_formed, problem
+from tests.agreement.support import assert_well_formed, problem, walked
 from tests.arrangements import Arrangement, generic_arrangement, named_arrangements
 from tests.oracle.cases import tent_weights
 
@@ -20,7 +20,7 @@ def walk(arrangement: Arrangement, activation: str) -> ps.Partition:
     m = len(arrangement.offsets)
     weights = [arrangement.normals, np.ones((1, m))]
     given = problem((weights, [-arrangement.offsets, np.zeros(1)]), activation)
-    return ps.enumerate_regions(given.net, ps.WholeSpace(arrangement.normals.shape[1]))
+    return walked(given.net, ps.WholeSpace(arrangement.normals.shape[1]))
 
 
 def assert_known(partition: ps.Partition, arrangement: Arrangement) -> None:
@@ -54,7 +54,7 @@ def test_the_resonance_arrangement_of_five_has_its_known_counts() -> None:
     # 11,292 chambers: generalized retarded functions, OEIS A034997. The adjacencies are the oracle's count.
     normals = np.array([[i >> k & 1 for k in range(5)] for i in range(1, 32)], dtype=np.float64)
     net = ps.Network.from_layers([normals, np.ones((1, 31))], [np.zeros(31), np.zeros(1)])
-    partition = ps.enumerate_regions(net, ps.WholeSpace(5))
+    partition = walked(net, ps.WholeSpace(5))
     assert (len(partition), partition.n_adjacencies) == (11292, 30540)
     assert_well_formed(partition)
 
@@ -62,7 +62,7 @@ def test_the_resonance_arrangement_of_five_has_its_known_counts() -> None:
 @pytest.mark.parametrize(("depth", "dimension"), [(1, 1), (5, 1), (9, 1), (4, 2), (2, 3), (2, 4)])
 def test_tent_maps_have_their_known_pieces(depth: int, dimension: int) -> None:
     net = ps.Network.from_layers(*tent_weights(depth, dimension))
-    partition = ps.enumerate_regions(net, ps.Box(0, 1, dim=dimension))
+    partition = walked(net, ps.Box(0, 1, dim=dimension))
     side = 2**depth
     assert len(partition) == partition.n_affine_regions == side**dimension
     assert partition.n_adjacencies == dimension * (side - 1) * side ** (dimension - 1)

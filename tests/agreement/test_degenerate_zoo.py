@@ -16,6 +16,7 @@ from tests.agreement.support import (
     edge_set,
     polytope,
     problem,
+    walked,
     whole_space,
 )
 from tests.agreement.zoo import families, related_units, single_layer
@@ -98,7 +99,7 @@ def test_knots_equal_to_domain_rows_make_no_region_and_no_edge() -> None:
 def test_facets_on_the_boundary_name_the_knots_that_lie_on_them() -> None:
     weights = single_layer([[1.0, 0.0], [0.0, 1.0]], [-1.0, 0.0])
     net = ps.Network.from_layers(*weights)
-    partition = ps.enumerate_regions(net, ps.Box(-1, 1, dim=2))
+    partition = walked(net, ps.Box(-1, 1, dim=2))
     assert len(partition) == 2
     for region in partition:
         right = [facet for facet in region.facets if facet.normal.tolist() == [1.0, 0.0]]
@@ -113,7 +114,7 @@ def test_redundant_and_repeated_domain_rows_change_nothing() -> None:
     bounds = np.concatenate([offsets, offsets[:1] * 3.0, [5.0, 1.0]])
     given = problem(random_weights([2, 6, 5, 1], 3), "relu")
     partition, _ = assert_agrees(given, polytope((more, bounds)), regions=False)
-    plain = ps.enumerate_regions(given.net, ps.Polytope(rows, offsets))
+    plain = walked(given.net, ps.Polytope(rows, offsets))
     assert code_set(partition) == code_set(plain)
     assert edge_set(partition) == edge_set(plain)
 
@@ -137,14 +138,14 @@ def test_a_region_without_a_float_inside_has_a_rational_witness() -> None:
 def test_knots_beyond_the_largest_float_agree() -> None:
     tiny = 5e-324
     given = problem(single_layer([[tiny, 0.0], [1.0, tiny], [0.0, 1.0]], [1.0, 2.0, 0.0]), "relu")
-    partition = ps.enumerate_regions(given.net, ps.WholeSpace(2))
+    partition = walked(given.net, ps.WholeSpace(2))
     assert_same_partition(partition, oracle_partition(given.layers, None, whole_space=True))
 
 
 @pytest.mark.parametrize("scale", [2.0**-300, 2.0**-60, 2.0**60, 2.0**300])
 def test_a_region_with_floats_inside_has_a_float_for_its_witness(scale: float) -> None:
     net = ps.Network.from_layers(*single_layer([[scale]], [1.0]))
-    assert ps.enumerate_regions(net, ps.WholeSpace(1)).witness_exact.all()
+    assert walked(net, ps.WholeSpace(1)).witness_exact.all()
 
 
 @pytest.mark.parametrize("exponent", [-300, -60, 60, 300])
@@ -173,4 +174,4 @@ def test_a_thin_box_agrees() -> None:
 def test_a_box_without_a_float_inside_is_refused() -> None:
     net = ps.Network.from_layers(*random_weights([2, 3, 1], 4))
     with pytest.raises(ps.errors.DomainError, match="thin"):
-        ps.enumerate_regions(net, ps.Box(np.array([0.0, 0.1]), np.array([1.0, np.nextafter(0.1, 1.0)])))
+        walked(net, ps.Box(np.array([0.0, 0.1]), np.array([1.0, np.nextafter(0.1, 1.0)])))

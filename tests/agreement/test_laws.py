@@ -9,7 +9,16 @@ import numpy as np
 import pytest
 
 import polyspline as ps
-from tests.agreement.support import Where, assert_identical, code_set, cube, edge_set, polytope, whole_space
+from tests.agreement.support import (
+    Where,
+    assert_identical,
+    code_set,
+    cube,
+    edge_set,
+    polytope,
+    walked,
+    whole_space,
+)
 from tests.oracle import Code
 from tests.oracle.cases import Weights, integer_weights, random_weights, simplex_with_cuts
 from tests.oracle.forms import FloatArray
@@ -34,7 +43,7 @@ NAMES = [case[0] for case in CASES]
 def part(request: pytest.FixtureRequest) -> ps.Partition:
     _, widths, activation, where = request.param
     net = ps.Network.from_layers(*random_weights(widths, 20 + sum(widths)), activation=activation)
-    return ps.enumerate_regions(net, where.domain)
+    return walked(net, where.domain)
 
 
 @pytest.fixture(scope="module")
@@ -168,7 +177,7 @@ def test_points_outside_the_domain_are_located_nowhere(part: ps.Partition) -> No
 def test_volumes_sum_to_the_domains(part: ps.Partition, regions: list[ps.Region]) -> None:
     if part.domain.bounded:
         total = sum(region.volume() for region in regions)
-        whole = ps.enumerate_regions(
+        whole = walked(
             ps.Network.from_layers([np.zeros((1, part.net.latent_dim))], [np.zeros(1)]), part.domain
         )
         assert len(whole) == 1
@@ -204,24 +213,24 @@ def test_the_graph_is_connected_and_is_the_edges(part: ps.Partition) -> None:
 
 
 def test_two_workers_give_the_same_arrays(part: ps.Partition) -> None:
-    assert_identical(part, ps.enumerate_regions(part.net, part.domain, workers=2))
+    assert_identical(part, walked(part.net, part.domain, workers=2))
 
 
 def test_the_same_walk_twice_gives_the_same_arrays(part: ps.Partition) -> None:
-    assert_identical(part, ps.enumerate_regions(part.net, part.domain))
+    assert_identical(part, walked(part.net, part.domain))
 
 
 @pytest.mark.parametrize("index", [-1, 3, 7])
 def test_another_start_region_leaves_the_graph_the_same(part: ps.Partition, index: int) -> None:
     start = part.witnesses[index if index < len(part) else -1]
-    other = ps.enumerate_regions(part.net, part.domain, start=start)
+    other = walked(part.net, part.domain, start=start)
     assert code_set(other) == code_set(part)
     assert edge_set(other) == edge_set(part)
     assert part.locate(start) == part.index_of(other.code(0))
 
 
 def walk(weights: Weights, where: Where, activation: str = "relu") -> ps.Partition:
-    return ps.enumerate_regions(ps.Network.from_layers(*weights, activation=activation), where.domain)
+    return walked(ps.Network.from_layers(*weights, activation=activation), where.domain)
 
 
 def reordered(codes: set[Code], order: Sequence[int]) -> set[Code]:
@@ -314,7 +323,7 @@ def test_a_box_has_some_of_the_regions_of_the_whole_space(seed: int) -> None:
 
 def test_codes_are_small_integers_in_layer_order() -> None:
     net = ps.Network.from_layers(*random_weights([2, 3, 2, 1], 1))
-    part = ps.enumerate_regions(net, ps.Box(-1, 1, dim=2))
+    part = walked(net, ps.Box(-1, 1, dim=2))
     assert part.codes.dtype == np.int8
     for i in range(len(part)):
         assert part.net.code(part.witnesses[i]).tolist() == part.code(i).tolist()
@@ -327,7 +336,7 @@ def test_codes_are_small_integers_in_layer_order() -> None:
 def test_the_first_region_holds_the_start() -> None:
     net = ps.Network.from_layers(*random_weights([2, 9, 9, 1], 1))
     for start in np.random.default_rng(0).uniform(-1, 1, size=(5, 2)):
-        part = ps.enumerate_regions(net, ps.Box(-1, 1, dim=2), start=start)
+        part = walked(net, ps.Box(-1, 1, dim=2), start=start)
         assert part.locate(start) == 0
 
 
@@ -335,7 +344,7 @@ def test_the_order_is_breadth_first() -> None:
     import networkx
 
     net = ps.Network.from_layers(*random_weights([2, 12, 12, 1], 2))
-    part = ps.enumerate_regions(net, ps.Box(-1, 1, dim=2))
+    part = walked(net, ps.Box(-1, 1, dim=2))
     depth = networkx.single_source_shortest_path_length(part.graph(), 0)
     depths = [depth[i] for i in range(len(part))]
     assert depths == sorted(depths)

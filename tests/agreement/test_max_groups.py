@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import polyspline as ps
-from tests.agreement.support import assert_agrees, code_set, cube, edge_set, problem, whole_space
+from tests.agreement.support import assert_agrees, code_set, cube, edge_set, problem, walked, whole_space
 from tests.oracle.brute import brute_partition
 from tests.oracle.cases import Weights, integer_weights, random_weights
 
@@ -86,7 +86,7 @@ def test_a_maximum_of_two_has_the_regions_of_a_relu() -> None:
         [rows[1::2] - rows[::2], np.ones((1, 5))], [bias[1::2] - bias[::2], [0.0]], ["relu", "identity"]
     )
     box = ps.Box(-1, 1, dim=3)
-    left, right = ps.enumerate_regions(maxout, box), ps.enumerate_regions(relu, box)
+    left, right = walked(maxout, box), walked(relu, box)
     assert code_set(left) == code_set(right)
     assert edge_set(left) == edge_set(right)
 
@@ -94,7 +94,7 @@ def test_a_maximum_of_two_has_the_regions_of_a_relu() -> None:
 @pytest.mark.parametrize("seed", range(3))
 def test_both_oracles_know_max_groups(seed: int) -> None:
     given_ = problem(maxout_weights([2, 2, 2], [3, 2], seed, integers=True), ["max:3", "max:2"])
-    part = ps.enumerate_regions(given_.net, ps.Box(-1, 1, dim=2))
+    part = walked(given_.net, ps.Box(-1, 1, dim=2))
     codes, edges = brute_partition(given_.layers, cube(2).rows)
     assert code_set(part) == codes
     assert edge_set(part) == edges
@@ -112,7 +112,7 @@ def test_points_of_several_closed_regions_are_located_in_the_lowest() -> None:
     net = ps.Network.from_layers(
         [np.array([[1.0], [-1.0], [0.0]]), [[1.0]]], [np.zeros(3), [0.0]], ["max:3", "identity"]
     )
-    part = ps.enumerate_regions(net, ps.Box(-1, 1, dim=1))
+    part = walked(net, ps.Box(-1, 1, dim=1))
     assert part.locate([0.0]) == 0
     assert [bool(region.contains([0.0])) for region in part] == [True, True]
     assert net.code([0.0]).tolist() == [0]

@@ -8,7 +8,7 @@ import networkx
 import pytest
 
 import polyspline as ps
-from tests.agreement.support import Where, cube, whole_space
+from tests.agreement.support import Where, cube, walked, whole_space
 from tests.agreement.zoo import families
 from tests.oracle.cases import random_weights
 
@@ -26,13 +26,13 @@ def test_the_first_regions_are_the_nearest_in_flips(
     net: ps.Network, where: Where, start: list[float]
 ) -> None:
     # The graph comes from a walk that began elsewhere.
-    whole = ps.enumerate_regions(net, where.domain)
+    whole = walked(net, where.domain)
     graph = whole.graph()
-    first = whole.index_of(ps.enumerate_regions(net, where.domain, start=start, max_regions=1).code(0))
+    first = whole.index_of(walked(net, where.domain, start=start, max_regions=1).code(0))
     hops = networkx.single_source_shortest_path_length(graph, first)
     order = breadth_first(graph, first)
     for limit in (1, 2, 5, len(whole) // 2, len(whole)):
-        part = ps.enumerate_regions(net, where.domain, start=start, max_regions=limit)
+        part = walked(net, where.domain, start=start, max_regions=limit)
         listed = [whole.index_of(code) for code in part.codes]
         assert listed == order[:limit]
         far = [hops[place] for place in listed]

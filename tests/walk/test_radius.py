@@ -12,7 +12,15 @@ import pytest
 
 import polyspline as ps
 from polyspline.walk import walker
-from tests.agreement.support import Where, assert_identical, assert_well_formed, cube, polytope, whole_space
+from tests.agreement.support import (
+    Where,
+    assert_identical,
+    assert_well_formed,
+    cube,
+    polytope,
+    walked,
+    whole_space,
+)
 from tests.agreement.zoo import families
 from tests.oracle.cases import random_weights, simplex_with_cuts
 from tests.walk.distances import distance, power
@@ -69,14 +77,14 @@ def test_the_regions_are_those_whose_exact_distance_is_at_most_the_radius(
     name: str, where: Where, centre: list[float]
 ) -> None:
     net = ps.Network.from_layers(*ZOO[name])
-    whole = ps.enumerate_regions(net, where.domain)
+    whole = walked(net, where.domain)
     for norm in NORMS:
         far = [distance(region, centre, norm) for region in whole]
         # A float on either side of a region's distance, where only exact arithmetic can tell.
         critical = sorted({float(d) if norm == "linf" else math.sqrt(d) for d in far})
         middle = critical[len(critical) // 2]
         for radius in {0.0, math.nextafter(middle, 0.0), middle, critical[-1]}:
-            part = ps.enumerate_regions(net, where.domain, start=centre, radius=radius, norm=norm)
+            part = walked(net, where.domain, start=centre, radius=radius, norm=norm)
             assert_is_the_part_within(part, whole, [d <= power(radius, norm) for d in far])
             assert part.within is not None
             assert (part.within.radius, part.within.norm) == (radius, norm)
@@ -87,12 +95,10 @@ def test_max_groups_within_a_radius() -> None:
     weights, biases = random_weights([2, 6, 4, 1], 3)
     weights[1], weights[2] = weights[1][:, :3], weights[2][:, :4]
     net = ps.Network.from_layers(weights, biases, ["max:2", "relu", "identity"])
-    whole = ps.enumerate_regions(net, ps.Box(-1, 1, dim=2))
+    whole = walked(net, ps.Box(-1, 1, dim=2))
     for norm in NORMS:
         far = [distance(region, [0.25, 0.0], norm) for region in whole]
-        part = ps.enumerate_regions(
-            net, ps.Box(-1, 1, dim=2), start=[0.25, 0.0], radius=0.5, norm=norm, workers=2
-        )
+        part = walked(net, ps.Box(-1, 1, dim=2), start=[0.25, 0.0], radius=0.5, norm=norm, workers=2)
         assert_is_the_part_within(part, whole, [d <= power(0.5, norm) for d in far])
 
 
@@ -125,7 +131,7 @@ def cross() -> ps.Network:
 def test_touching_in_a_point_is_meeting(
     cross: ps.Network, domain: Any, centre: list[float], radius: float, norm: str, count: int
 ) -> None:
-    assert len(ps.enumerate_regions(cross, domain, start=centre, radius=radius, norm=norm)) == count
+    assert len(walked(cross, domain, start=centre, radius=radius, norm=norm)) == count
 
 
 def test_a_fan_that_touches_in_its_apex_is_found_whole() -> None:
@@ -133,10 +139,10 @@ def test_a_fan_that_touches_in_its_apex_is_found_whole() -> None:
     turns = np.arange(6) * np.pi / 6
     lines = np.round(np.stack([np.cos(turns), np.sin(turns)], axis=1) * 8)
     net = ps.Network.from_layers([lines, np.ones((1, 6))], [np.zeros(6), np.zeros(1)])
-    whole = ps.enumerate_regions(net, ps.WholeSpace(2))
-    part = ps.enumerate_regions(net, ps.WholeSpace(2), start=[-3.0, -4.0], radius=5.0)
+    whole = walked(net, ps.WholeSpace(2))
+    part = walked(net, ps.WholeSpace(2), start=[-3.0, -4.0], radius=5.0)
     assert len(part) == len(whole) == 12
-    near = ps.enumerate_regions(net, ps.WholeSpace(2), start=[-3.0, -4.0], radius=math.nextafter(5.0, 0.0))
+    near = walked(net, ps.WholeSpace(2), start=[-3.0, -4.0], radius=math.nextafter(5.0, 0.0))
     assert 1 <= len(near) < 12
 
 
@@ -147,18 +153,18 @@ def generic() -> tuple[ps.Network, ps.Box]:
 def test_workers_and_resumed_runs_give_the_same_arrays(tmp_path: Path) -> None:
     net, domain = generic()
     options: dict[str, Any] = {"start": [0.2, -0.1, 0.3], "radius": 0.4}
-    straight = ps.enumerate_regions(net, domain, **options)
+    straight = walked(net, domain, **options)
     assert straight.stop is ps.StopReason.RADIUS
     assert not straight.complete
-    assert_identical(straight, ps.enumerate_regions(net, domain, workers=2, **options))
+    assert_identical(straight, walked(net, domain, workers=2, **options))
     run = tmp_path / "run.polyspline"
     for limit in (1, 7, len(straight) // 2, None):
-        part = ps.enumerate_regions(net, domain, max_regions=limit, run_file=run, resume=True, **options)
-        assert_identical(part, ps.enumerate_regions(net, domain, max_regions=limit, **options))
+        part = walked(net, domain, max_regions=limit, run_file=run, resume=True, **options)
+        assert_identical(part, walked(net, domain, max_regions=limit, **options))
         assert len(part) == (limit or len(straight))
         assert_identical(ps.load_partition(run), part)
     before = run.read_bytes()
-    again = ps.enumerate_regions(net, domain, run_file=run, resume=True, radius=0.4)
+    again = walked(net, domain, run_file=run, resume=True, radius=0.4)
     assert_identical(again, straight)
     assert run.read_bytes() == before
 
@@ -168,7 +174,7 @@ def test_a_local_walk_that_dies_goes_on_to_the_same_arrays(
 ) -> None:
     net, domain = generic()
     options: dict[str, Any] = {"start": [0.2, -0.1, 0.3], "radius": 0.4}
-    straight = ps.enumerate_regions(net, domain, **options)
+    straight = walked(net, domain, **options)
     tell = walker.Walk._tell
 
     def die_half_way(walk: walker.Walk) -> None:
@@ -181,32 +187,32 @@ def test_a_local_walk_that_dies_goes_on_to_the_same_arrays(
         patched.setattr(walker, "_CHUNK", 8)
         patched.setattr(walker.Walk, "_tell", die_half_way)
         with pytest.raises(KeyError, match="killed"):
-            ps.enumerate_regions(net, domain, run_file=run, **options)
+            walked(net, domain, run_file=run, **options)
     kept = ps.load_partition(run)
     assert kept.stop is ps.StopReason.INTERRUPTED
     assert straight.expanded < len(kept) < len(straight)
     assert kept.expanded == straight.expanded
-    assert_identical(ps.enumerate_regions(net, domain, run_file=run, resume=True, radius=0.4), straight)
+    assert_identical(walked(net, domain, run_file=run, resume=True, radius=0.4), straight)
     assert_identical(ps.load_partition(run), straight)
 
 
 def test_runs_of_another_radius_or_norm_are_refused(tmp_path: Path) -> None:
     net, domain = generic()
     run = tmp_path / "run.polyspline"
-    ps.enumerate_regions(net, domain, radius=0.25, max_regions=4, run_file=run)
+    walked(net, domain, radius=0.25, max_regions=4, run_file=run)
     others: list[dict[str, Any]] = [{}, {"radius": 0.5}, {"radius": 0.25, "norm": "linf"}]
     for other in others:
         with pytest.raises(ps.errors.RunFileError, match="radius"):
-            ps.enumerate_regions(net, domain, run_file=run, resume=True, **other)
+            walked(net, domain, run_file=run, resume=True, **other)
     plain = tmp_path / "plain.polyspline"
-    ps.enumerate_regions(net, domain, max_regions=4, run_file=plain)
+    walked(net, domain, max_regions=4, run_file=plain)
     with pytest.raises(ps.errors.RunFileError, match="without a radius"):
-        ps.enumerate_regions(net, domain, radius=0.25, run_file=plain, resume=True)
+        walked(net, domain, radius=0.25, run_file=plain, resume=True)
 
 
 def test_saved_and_loaded_partitions_know_their_ball(tmp_path: Path) -> None:
     net, domain = generic()
-    part = ps.enumerate_regions(net, domain, start=[0.1, 0.2, 0.3], radius=0.3, norm="linf")
+    part = walked(net, domain, start=[0.1, 0.2, 0.3], radius=0.3, norm="linf")
     part.save(tmp_path / "saved")
     loaded = ps.load_partition(tmp_path / "saved")
     assert_identical(loaded, part)
@@ -219,8 +225,8 @@ def test_saved_and_loaded_partitions_know_their_ball(tmp_path: Path) -> None:
 def test_a_ball_is_no_domain() -> None:
     """The regions of a ball are whole regions of the domain, and never taken for all of them."""
     net, domain = ps.Network.from_layers(*random_weights([2, 8, 8, 1], 5)), ps.Box(-1, 1, dim=2)
-    part = ps.enumerate_regions(net, domain, radius=0.25)
-    whole = ps.enumerate_regions(net, domain)
+    part = walked(net, domain, radius=0.25)
+    whole = walked(net, domain)
     for i in range(0, len(part), 9):
         twin = whole[whole.index_of(part.code(i))]
         assert part[i].hrep.G.tolist() == twin.hrep.G.tolist()
@@ -235,7 +241,7 @@ def test_a_ball_is_no_domain() -> None:
 )
 def test_radius_and_norm_out_of_range_are_refused(cross: ps.Network, options: dict[str, Any]) -> None:
     with pytest.raises(ps.errors.ArgumentError, match=list(options)[-1]):
-        ps.enumerate_regions(cross, ps.WholeSpace(2), **options)
+        walked(cross, ps.WholeSpace(2), **options)
 
 
 def test_local_complexity_counts_what_the_walk_finds() -> None:
@@ -243,10 +249,7 @@ def test_local_complexity_counts_what_the_walk_finds() -> None:
     points = np.random.default_rng(0).uniform(-1, 1, size=(12, 2))
     for norm in NORMS:
         found = ps.local_complexity(net, points, 0.25, norm=norm, affine_regions=True)
-        parts = [
-            ps.enumerate_regions(net, ps.WholeSpace(2), start=point, radius=0.25, norm=norm)
-            for point in points
-        ]
+        parts = [walked(net, ps.WholeSpace(2), start=point, radius=0.25, norm=norm) for point in points]
         assert found.counts.tolist() == [len(part) for part in parts]
         assert found.affine_counts is not None
         assert found.affine_counts.tolist() == [part.n_affine_regions for part in parts]
@@ -272,4 +275,4 @@ def test_local_complexity_says_where_it_stopped_and_what_is_outside() -> None:
 @pytest.mark.parametrize(("radius", "count"), [(0.125, 1), (0.25, 2), (0.5, 2), (0.75, 3)])
 def test_knots_on_a_line_are_met_from_their_distance_on(radius: float, count: int) -> None:
     net = ps.Network.from_layers([[[1.0], [1.0]], [[1.0, 1.0]]], [[0.0, -1.0], [0.0]])
-    assert len(ps.enumerate_regions(net, ps.WholeSpace(1), start=[0.25], radius=radius)) == count
+    assert len(walked(net, ps.WholeSpace(1), start=[0.25], radius=radius)) == count

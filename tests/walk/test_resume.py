@@ -17,7 +17,7 @@ import pytest
 
 import polyspline as ps
 from polyspline.partition.run_file import RunWriter
-from tests.agreement.support import assert_identical
+from tests.agreement.support import assert_identical, walked
 from tests.agreement.zoo import families
 from tests.oracle.cases import random_weights
 
@@ -56,7 +56,7 @@ def wait_for_regions(run: Path, process: subprocess.Popen[str], at_least: int = 
 
 
 def straight(net: ps.Network, limit: int) -> ps.Partition:
-    return ps.enumerate_regions(net, ps.Box(-1, 1, dim=net.latent_dim), max_regions=limit)
+    return walked(net, ps.Box(-1, 1, dim=net.latent_dim), max_regions=limit)
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +94,7 @@ def test_a_killed_run_resumes_to_the_identical_arrays(
     assert {tuple(edge) for edge in kept.edges.tolist()} == {tuple(edge) for edge in among.tolist()}
     # The walk goes on from there as if nothing had happened.
     domain = ps.Box(-1, 1, dim=4)
-    resumed = ps.enumerate_regions(long_net, domain, max_regions=limit, run_file=run, resume=True)
+    resumed = walked(long_net, domain, max_regions=limit, run_file=run, resume=True)
     assert_identical(resumed, whole)
     assert_identical(ps.load_partition(run), whole)
 
@@ -117,9 +117,7 @@ def test_ctrl_c_exits_with_130_and_keeps_the_partial_result(
     assert len(kept) == facts["regions"] > 0
     assert kept.n_adjacencies == facts["adjacencies"]
     limit = len(kept) + 5_000
-    resumed = ps.enumerate_regions(
-        long_net, ps.Box(-1, 1, dim=4), max_regions=limit, run_file=run, resume=True
-    )
+    resumed = walked(long_net, ps.Box(-1, 1, dim=4), max_regions=limit, run_file=run, resume=True)
     assert_identical(resumed, straight(long_net, limit))
 
 
@@ -129,8 +127,8 @@ def test_larger_and_larger_limits_end_where_the_straight_run_does(
 ) -> None:
     net, domain, run = network([3, 12, 12, 1]), ps.Box(-1, 1, dim=3), tmp_path / "run.polyspline"
     for limit in limits:
-        part = ps.enumerate_regions(net, domain, max_regions=limit, run_file=run, resume=True)
-        whole = ps.enumerate_regions(net, domain, max_regions=limit)
+        part = walked(net, domain, max_regions=limit, run_file=run, resume=True)
+        whole = walked(net, domain, max_regions=limit)
         assert_identical(part, whole)
         assert_identical(ps.load_partition(run), whole)
 
@@ -143,83 +141,83 @@ def test_degenerate_runs_resume_to_the_identical_arrays(
     net = ps.Network.from_layers(*families()[family])
     domain = ps.WholeSpace(net.latent_dim) if whole_space else ps.Box(-1, 1, dim=net.latent_dim)
     run = tmp_path / "run.polyspline"
-    whole = ps.enumerate_regions(net, domain)
+    whole = walked(net, domain)
     for limit in (1, 2, len(whole) // 2, None):
-        part = ps.enumerate_regions(net, domain, max_regions=limit, run_file=run, resume=True)
+        part = walked(net, domain, max_regions=limit, run_file=run, resume=True)
     assert part.complete
     assert_identical(part, whole)
 
 
 def test_resuming_with_other_workers_gives_the_identical_arrays(tmp_path: Path) -> None:
     net, domain, run = network([3, 14, 14, 1]), ps.Box(-1, 1, dim=3), tmp_path / "run.polyspline"
-    ps.enumerate_regions(net, domain, max_regions=300, run_file=run, workers=2)
-    part = ps.enumerate_regions(net, domain, run_file=run, resume=True, workers=1)
-    assert_identical(part, ps.enumerate_regions(net, domain))
+    walked(net, domain, max_regions=300, run_file=run, workers=2)
+    part = walked(net, domain, run_file=run, resume=True, workers=1)
+    assert_identical(part, walked(net, domain))
 
 
 def test_resuming_keeps_the_start_of_the_run(tmp_path: Path) -> None:
     net, domain, run = network([2, 12, 12, 1]), ps.Box(-1, 1, dim=2), tmp_path / "run.polyspline"
     start = np.array([0.9, -0.8])
-    ps.enumerate_regions(net, domain, start=start, max_regions=20, run_file=run)
-    part = ps.enumerate_regions(net, domain, run_file=run, resume=True)
-    assert_identical(part, ps.enumerate_regions(net, domain, start=start))
+    walked(net, domain, start=start, max_regions=20, run_file=run)
+    part = walked(net, domain, run_file=run, resume=True)
+    assert_identical(part, walked(net, domain, start=start))
 
 
 def test_resuming_a_complete_run_gives_it_back(tmp_path: Path) -> None:
     net, domain, run = network([2, 8, 8, 1]), ps.Box(-1, 1, dim=2), tmp_path / "run.polyspline"
-    whole = ps.enumerate_regions(net, domain, run_file=run)
+    whole = walked(net, domain, run_file=run)
     before = run.read_bytes()
-    assert_identical(ps.enumerate_regions(net, domain, run_file=run, resume=True), whole)
+    assert_identical(walked(net, domain, run_file=run, resume=True), whole)
     assert_identical(ps.load_partition(run), whole)
     assert run.read_bytes() == before
 
 
 def test_resuming_a_run_after_a_time_limit_ends_where_the_straight_run_does(tmp_path: Path) -> None:
     net, domain, run = network([3, 24, 24, 1]), ps.Box(-1, 1, dim=3), tmp_path / "run.polyspline"
-    first = ps.enumerate_regions(net, domain, max_seconds=0.05, run_file=run)
+    first = walked(net, domain, max_seconds=0.05, run_file=run)
     assert first.stop is ps.StopReason.MAX_SECONDS
     limit = len(first) + 2_000
-    part = ps.enumerate_regions(net, domain, max_regions=limit, run_file=run, resume=True)
-    assert_identical(part, ps.enumerate_regions(net, domain, max_regions=limit))
+    part = walked(net, domain, max_regions=limit, run_file=run, resume=True)
+    assert_identical(part, walked(net, domain, max_regions=limit))
 
 
 def test_runs_of_another_network_or_domain_are_refused(tmp_path: Path) -> None:
     net, domain, run = network([2, 8, 8, 1]), ps.Box(-1, 1, dim=2), tmp_path / "run.polyspline"
-    ps.enumerate_regions(net, domain, max_regions=5, run_file=run)
+    walked(net, domain, max_regions=5, run_file=run)
     before = run.read_bytes()
     with pytest.raises(ps.errors.RunFileError, match="network"):
-        ps.enumerate_regions(network([2, 8, 8, 1], seed=1), domain, run_file=run, resume=True)
+        walked(network([2, 8, 8, 1], seed=1), domain, run_file=run, resume=True)
     with pytest.raises(ps.errors.RunFileError, match="domain"):
-        ps.enumerate_regions(net, ps.Box(-1, 2, dim=2), run_file=run, resume=True)
+        walked(net, ps.Box(-1, 2, dim=2), run_file=run, resume=True)
     assert run.read_bytes() == before
 
 
 def test_an_existing_run_is_not_overwritten(tmp_path: Path) -> None:
     net, domain, run = network([2, 8, 8, 1]), ps.Box(-1, 1, dim=2), tmp_path / "run.polyspline"
-    ps.enumerate_regions(net, domain, max_regions=5, run_file=run)
+    walked(net, domain, max_regions=5, run_file=run)
     before = run.read_bytes()
     with pytest.raises(ps.errors.RunFileExistsError, match="resume"):
-        ps.enumerate_regions(net, domain, run_file=run)
+        walked(net, domain, run_file=run)
     assert run.read_bytes() == before
 
 
 def test_a_run_file_is_one_file(tmp_path: Path) -> None:
     net = network([2, 8, 8, 1])
-    ps.enumerate_regions(net, ps.Box(-1, 1, dim=2), run_file=tmp_path / "run.polyspline")
+    walked(net, ps.Box(-1, 1, dim=2), run_file=tmp_path / "run.polyspline")
     assert [path.name for path in tmp_path.iterdir()] == ["run.polyspline"]
 
 
 def test_a_refused_run_leaves_no_file(tmp_path: Path) -> None:
     net, run = network([2, 8, 8, 1]), tmp_path / "run.polyspline"
     with pytest.raises(ps.errors.StartError):
-        ps.enumerate_regions(net, ps.Box(-1, 1, dim=2), start=np.array([5.0, 0.0]), run_file=run)
+        walked(net, ps.Box(-1, 1, dim=2), start=np.array([5.0, 0.0]), run_file=run)
     with pytest.raises(ps.errors.DomainError):
-        ps.enumerate_regions(net, ps.Box(-1, 1, dim=3), run_file=run)
+        walked(net, ps.Box(-1, 1, dim=3), run_file=run)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_run_killed_before_its_first_region_keeps_its_start(tmp_path: Path) -> None:
     net, domain, start = network([2, 6, 1]), ps.Box(-1, 1, dim=2), [0.5, -0.25]
     RunWriter.create(tmp_path / "run", net, domain, {"start": start}).close()
-    resumed = ps.enumerate_regions(net, domain, run_file=tmp_path / "run", resume=True)
-    assert_identical(resumed, ps.enumerate_regions(net, domain, start=start))
+    resumed = walked(net, domain, run_file=tmp_path / "run", resume=True)
+    assert_identical(resumed, walked(net, domain, start=start))

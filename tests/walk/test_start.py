@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import polyspline as ps
-from tests.agreement.support import assert_identical, code_set, edge_set
+from tests.agreement.support import assert_identical, code_set, edge_set, walked
 from tests.arrangements import named_arrangements
 from tests.oracle.cases import random_weights, simplex_with_cuts
 from tests.oracle.forms import FloatArray
@@ -29,7 +29,7 @@ def net() -> ps.Network:
 
 @pytest.fixture(scope="module")
 def whole(net: ps.Network) -> ps.Partition:
-    return ps.enumerate_regions(net, ps.Box(-1, 1, dim=2))
+    return walked(net, ps.Box(-1, 1, dim=2))
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ def whole(net: ps.Network) -> ps.Partition:
 def test_a_start_on_knots_or_on_the_boundary_moves_off_by_itself(
     net: ps.Network, whole: ps.Partition, start: tuple[float, float]
 ) -> None:
-    part = ps.enumerate_regions(net, ps.Box(-1, 1, dim=2), start=np.array(start))
+    part = walked(net, ps.Box(-1, 1, dim=2), start=np.array(start))
     assert part.complete
     assert same_graph(part, whole)
     assert part[0].contains(np.array(start))
@@ -48,15 +48,13 @@ def test_a_start_on_knots_or_on_the_boundary_moves_off_by_itself(
 
 def test_the_default_start_of_a_box_is_its_centre(net: ps.Network) -> None:
     domain = ps.Box(np.array([-1.0, 0.0]), np.array([1.0, 2.0]))
-    assert_identical(
-        ps.enumerate_regions(net, domain), ps.enumerate_regions(net, domain, start=np.array([0.0, 1.0]))
-    )
+    assert_identical(walked(net, domain), walked(net, domain, start=np.array([0.0, 1.0])))
 
 
 def test_the_default_start_of_the_whole_space_is_the_origin(net: ps.Network) -> None:
     assert_identical(
-        ps.enumerate_regions(net, ps.WholeSpace(2)),
-        ps.enumerate_regions(net, ps.WholeSpace(2), start=np.zeros(2)),
+        walked(net, ps.WholeSpace(2)),
+        walked(net, ps.WholeSpace(2), start=np.zeros(2)),
     )
 
 
@@ -64,7 +62,7 @@ def test_a_start_where_all_hyperplanes_meet_finds_them_all() -> None:
     m = len(BRAID.offsets)
     net = ps.Network.from_layers([BRAID.normals, np.ones((1, m))], [-BRAID.offsets, np.zeros(1)])
     for start in (np.zeros(4), np.ones(4), np.array([1.0, 1.0, 2.0, 2.0]), np.full(4, 1e300)):
-        part = ps.enumerate_regions(net, ps.WholeSpace(4), start=start)
+        part = walked(net, ps.WholeSpace(4), start=start)
         assert (len(part), part.n_adjacencies) == (BRAID.regions, BRAID.adjacencies)
         assert part[0].contains(start)
 
@@ -82,21 +80,21 @@ def corners(kind: str) -> tuple[ps.Box | ps.Polytope, FloatArray]:
 def test_every_corner_of_the_domain_may_be_the_start(kind: str) -> None:
     net = ps.Network.from_layers(*random_weights([3, 6, 5, 1], 1))
     domain, points = corners(kind)
-    whole = ps.enumerate_regions(net, domain)
+    whole = walked(net, domain)
     for point in points:
-        part = ps.enumerate_regions(net, domain, start=point)
+        part = walked(net, domain, start=point)
         assert same_graph(part, whole)
         assert part[0].contains(point)
 
 
 def test_a_list_of_numbers_is_a_start(net: ps.Network, whole: ps.Partition) -> None:
-    assert same_graph(ps.enumerate_regions(net, ps.Box(-1, 1, dim=2), start=[0, 0.5]), whole)
+    assert same_graph(walked(net, ps.Box(-1, 1, dim=2), start=[0, 0.5]), whole)
 
 
 @pytest.mark.parametrize("start", [(1.5, 0.0), (0.0, -1.0000000000000002)], ids=str)
 def test_a_start_outside_the_domain_is_refused(net: ps.Network, start: tuple[float, float]) -> None:
     with pytest.raises(ps.errors.StartError, match="start"):
-        ps.enumerate_regions(net, ps.Box(-1, 1, dim=2), start=np.array(start))
+        walked(net, ps.Box(-1, 1, dim=2), start=np.array(start))
 
 
 @pytest.mark.parametrize(
@@ -104,4 +102,4 @@ def test_a_start_outside_the_domain_is_refused(net: ps.Network, start: tuple[flo
 )
 def test_a_start_that_is_no_point_is_refused(net: ps.Network, start: FloatArray) -> None:
     with pytest.raises(ps.errors.PolysplineError, match="start"):
-        ps.enumerate_regions(net, ps.Box(-1, 1, dim=2), start=start)
+        walked(net, ps.Box(-1, 1, dim=2), start=start)

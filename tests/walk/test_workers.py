@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import polyspline as ps
-from tests.agreement.support import Where, assert_identical, cube, polytope, whole_space
+from tests.agreement.support import Where, assert_identical, cube, polytope, walked, whole_space
 from tests.agreement.zoo import families
 from tests.oracle.cases import random_weights, simplex_with_cuts
 
@@ -31,8 +31,8 @@ def test_more_workers_give_the_same_arrays(
     widths: list[int], activation: str, where: Where, workers: int
 ) -> None:
     net = ps.Network.from_layers(*random_weights(widths, 3), activation=activation)
-    one = ps.enumerate_regions(net, where.domain)
-    assert_identical(one, ps.enumerate_regions(net, where.domain, workers=workers))
+    one = walked(net, where.domain)
+    assert_identical(one, walked(net, where.domain, workers=workers))
 
 
 @pytest.mark.parametrize(
@@ -42,8 +42,8 @@ def test_more_workers_give_the_same_arrays(
 def test_more_workers_agree_on_degenerate_networks(family: str) -> None:
     net = ps.Network.from_layers(*ZOO[family])
     for domain in (ps.Box(-1, 1, dim=net.latent_dim), ps.WholeSpace(net.latent_dim)):
-        one = ps.enumerate_regions(net, domain)
-        two = ps.enumerate_regions(net, domain, workers=2)
+        one = walked(net, domain)
+        two = walked(net, domain, workers=2)
         assert_identical(one, two)
         assert one.exact_fallbacks == two.exact_fallbacks
 
@@ -51,16 +51,13 @@ def test_more_workers_agree_on_degenerate_networks(family: str) -> None:
 @pytest.mark.parametrize("limit", [1, 10, 999, 2500])
 def test_a_limit_falls_on_the_same_regions_for_any_number_of_workers(limit: int) -> None:
     net = ps.Network.from_layers(*random_weights([3, 16, 16, 1], 0))
-    one, two = (
-        ps.enumerate_regions(net, ps.Box(-1, 1, dim=3), max_regions=limit, workers=workers)
-        for workers in (1, 2)
-    )
+    one, two = (walked(net, ps.Box(-1, 1, dim=3), max_regions=limit, workers=workers) for workers in (1, 2))
     assert len(one) == limit
     assert_identical(one, two)
 
 
 def test_more_workers_than_regions_are_harmless() -> None:
     net = ps.Network.from_layers([np.eye(1), np.eye(1)], [np.zeros(1), np.zeros(1)])
-    part = ps.enumerate_regions(net, ps.Box(-1, 1, dim=1), workers=8)
+    part = walked(net, ps.Box(-1, 1, dim=1), workers=8)
     assert len(part) == 2
     assert part.n_adjacencies == 1

@@ -1,4 +1,4 @@
-"""Ctrl-C during an enumeration: it ends in good order, and what was found is kept."""
+"""Ctrl-C during long work: it ends in good order, and what was found is kept."""
 
 from __future__ import annotations
 
@@ -28,3 +28,16 @@ def on_interrupt(note: Callable[[], None]) -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def interrupt_held_back() -> Iterator[None]:
+    """Have Ctrl-C wait for the end of the block; a second one does not wait.
+
+    For foreign code that an exception out of nowhere leaves in a state of its own: a compiler, say.
+    """
+    asked = threading.Event()
+    with on_interrupt(asked.set):
+        yield
+    if asked.is_set():
+        signal.raise_signal(signal.SIGINT)

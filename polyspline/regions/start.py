@@ -1,4 +1,4 @@
-"""Where a walk starts: the region of a point, also of one that lies on a knot."""
+"""Where an enumeration starts: the region of a point, also of one that lies on a knot."""
 
 from __future__ import annotations
 
