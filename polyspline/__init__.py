@@ -76,7 +76,7 @@ if TYPE_CHECKING:
         volumes,
     )
     from polyspline.network import Network, Slice, load_network, plane_through, zoo
-    from polyspline.partition import Partition, StopReason, load_partition
+    from polyspline.partition import Partition, PolyhedralComplex, StopReason, load_partition
     from polyspline.plots import (
         adjacency_page,
         graph_page,
@@ -100,9 +100,9 @@ if TYPE_CHECKING:
     from polyspline.regions.ball import Ball
     from polyspline.regions.region import Region
     from polyspline.split import (
-        PolyhedralComplex,
         RegionBatch,
         RegionCount,
+        class_boundary_complex,
         complex,
         count,
         fold,
@@ -145,6 +145,7 @@ __all__ = [
     "affine_maps_of_codes",
     "basis_images",
     "class_boundary",
+    "class_boundary_complex",
     "class_level_set",
     "code_distances",
     "complex",
@@ -224,7 +225,7 @@ _ROOMS = {
     "MaxGroup": "cpa",
     "Network": "network",
     "Partition": "partition",
-    "PolyhedralComplex": "split",
+    "PolyhedralComplex": "partition",
     "Polytope": "domains",
     "Preimage": "inversion",
     "Region": "regions.region",
@@ -241,6 +242,7 @@ _ROOMS = {
     "affine_maps_of_codes": "manifold",
     "basis_images": "manifold",
     "class_boundary": "manifold",
+    "class_boundary_complex": "split",
     "class_level_set": "manifold",
     "code_distances": "manifold",
     "complex": "split",

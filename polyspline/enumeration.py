@@ -17,7 +17,7 @@ from polyspline.errors import ArgumentError, ShapeError, StartError
 from polyspline.network import Network
 from polyspline.partition.partition import Partition
 from polyspline.regions.ball import Ball, as_radius, checked_norm
-from polyspline.split import SplitProgress, can_split, split_regions
+from polyspline.split import SplitProgress, can_split, split_regions, split_with_faces
 from polyspline.walk import Limits, Progress, Reach, count_in_balls, walk_regions
 
 __all__ = ["LocalComplexity", "Progress", "enumerate_regions", "local_complexity"]
@@ -43,6 +43,7 @@ def enumerate_regions(
     resume: bool = False,
     progress: Callable[[Progress], None] | None = None,
     executor: Executor | None = None,
+    faces: bool = False,
 ) -> Partition:
     """Enumerate the regions of a network over a domain, and the facets between them.
 
@@ -80,6 +81,9 @@ def enumerate_regions(
     executor
         Runs the subtrees of a splitting instead of threads: any `concurrent.futures.Executor` whose
         workers can import polyspline, such as ``dask.distributed.Client.get_executor()``.
+    faces
+        Whether to list the faces of every dimension too, in the partition's `faces`: by a splitting
+        of the whole of a bounded domain, in small cases (see `polyspline.complex`).
 
     Returns
     -------
@@ -136,6 +140,19 @@ def enumerate_regions(
     if resume and run_file is None:
         raise ArgumentError("resume needs a run file to continue: give run_file as well.")
     origin = None if start is None else _start_point(net, domain, start)
+    if faces:
+        limits = {"radius": radius, "run_file": run_file}
+        limits |= {"max_regions": max_regions, "max_seconds": max_seconds}
+        return split_with_faces(
+            net,
+            domain,
+            origin,
+            method=method,
+            limits=limits,
+            workers=workers,
+            executor=executor,
+            report=None if progress is None else _as_walk(progress),
+        )
     walks = [name for name, given in (("radius", radius), ("run_file", run_file)) if given is not None]
     if method == "auto":
         limited = max_regions is not None or max_seconds is not None

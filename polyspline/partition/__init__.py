@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from polyspline.partition.faces import PolyhedralComplex
 from polyspline.partition.packing import CodePacking
 from polyspline.partition.partition import Partition
 from polyspline.partition.run_file import RunWriter
@@ -9,4 +10,12 @@ from polyspline.partition.run_state import WalkState
 from polyspline.partition.save import load_partition
 from polyspline.partition.stop import StopReason
 
-__all__ = ["CodePacking", "Partition", "RunWriter", "StopReason", "WalkState", "load_partition"]
+__all__ = [
+    "CodePacking",
+    "Partition",
+    "PolyhedralComplex",
+    "RunWriter",
+    "StopReason",
+    "WalkState",
+    "load_partition",
+]

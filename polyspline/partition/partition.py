@@ -19,6 +19,7 @@ from polyspline.domains import Domain
 from polyspline.errors import InvariantError, ShapeError
 from polyspline.network import Network
 from polyspline.partition.adjacency import Adjacency
+from polyspline.partition.faces import PolyhedralComplex
 from polyspline.partition.lookup import CodeIndex
 from polyspline.partition.packing import CodePacking
 from polyspline.partition.stop import StopReason
@@ -67,6 +68,9 @@ class Partition:
     within
         The ball that the enumeration was limited to: there are no regions that do not meet it. None
         if it was for the whole domain.
+    faces
+        Faces of every dimension, those of dimension S being the regions in their order; None unless
+        asked for.
 
     Raises
     ------
@@ -87,6 +91,7 @@ class Partition:
     seconds: float = 0.0
     exact_witnesses: dict[int, tuple[Fraction, ...]] = field(default_factory=dict)
     within: Ball | None = None
+    faces: PolyhedralComplex | None = None
 
     def __post_init__(self) -> None:
         """Check that the arrays fit together, and freeze them."""
@@ -107,6 +112,8 @@ class Partition:
             object.__setattr__(self, name, view)
         if not 0 <= self.expanded <= count:
             raise InvariantError(f"Partition: {self.expanded} of {count} regions are said to be expanded.")
+        if self.faces is not None and self.faces.f_vector[-1] != count:
+            raise InvariantError(f"Partition: {self.faces!r} is not of {count} regions.")
 
     # ---- sizes and arrays
 
@@ -362,7 +369,7 @@ class Partition:
 
         A complete partition may be resumed (there is nothing left to do); a
         partial one saved this way may be loaded but not resumed, as only a walk
-        knows the points that it would go on from.
+        knows the points that it would go on from. Its `faces` are not written.
 
         Raises
         ------

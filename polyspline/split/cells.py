@@ -33,6 +33,25 @@ class RegionCell:
     vertices: tuple[Point, ...]
     facets: tuple[int, ...]
 
+    def proper_faces(self) -> Iterator[tuple[list[int], int]]:
+        """Faces but the region itself: the places of their vertices, and their dimensions.
+
+        Notes
+        -----
+        Guarantee: exact. Algorithm: the facets of a face are the largest of its intersections with
+        the region's facets, and of one dimension less.
+        """
+        level = {(1 << len(self.vertices)) - 1}
+        for dimension in reversed(range(len(self.vertices[0]))):
+            level = {facet for face in level for facet in self._facets_of(face)}
+            for face in level:
+                yield [i for i in range(len(self.vertices)) if face >> i & 1], dimension
+
+    def _facets_of(self, face: int) -> list[int]:
+        """Facets of a face, all as bits of vertices."""
+        found = {face & facet for facet in self.facets} - {face, 0}
+        return [one for one in found if not any(one & other == one != other for other in found)]
+
 
 def region_cells(problem: Problem) -> Iterator[RegionCell]:
     """Regions in lexicographic order of their codes, each with its vertices."""

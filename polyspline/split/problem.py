@@ -122,6 +122,8 @@ class Problem:
 
     def embed_exact(self, point: tuple[Fraction, ...]) -> tuple[Fraction, ...]:
         """Embed one rational point, as `embed` does."""
+        if not self.scale.any():
+            return point
         return tuple(x * Fraction(2) ** k for x, k in zip(point, self.scale.tolist(), strict=True))
 
     def exact_up_to(self, depth: int) -> ExactNetwork:
