@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from polyspline.cpa.layers import make_layer
 from polyspline.cpa.matrices import as_float_array
 from polyspline.domains import Domain, check_dimension
-from polyspline.errors import ArgumentError, DomainError, NonFiniteError, ShapeError
+from polyspline.errors import ArgumentError, DomainError, InvariantError, NonFiniteError, ShapeError
 from polyspline.network import Network
 from polyspline.partition.faces import Face, PolyhedralComplex
 from polyspline.partition.partition import Partition
@@ -25,6 +25,9 @@ from polyspline.split.problem import make_problem
 from polyspline.split.watch import SplitProgress
 
 MOST_FACES = 1_000_000
+MOST_SIGNS = 1 << 30
+"""Bytes of the sign vectors, one for each unit of every face."""
+
 _MOST_DIM = 10
 
 
@@ -47,15 +50,18 @@ def complex(net: Network, domain: Domain) -> PolyhedralComplex:
         If the domain is not bounded, or of another dimension.
     ArgumentError
         If there would be more than about a million faces.
+    InvariantError
+        If the faces do not close up: a convex domain has Euler characteristic 1.
 
     Notes
     -----
     Guarantee: which faces there are, their signs and their vertices are exact; the vertices'
     coordinates are rounded once.
 
-    Algorithm: the regions are counted first, and 2^S faces estimated for each. Then, region by
-    region: the facets of a face are the largest of its intersections with the region's facets; two
-    regions' faces are one if they have the same vertices, in rationals. Some milliseconds per region.
+    Algorithm: the regions are counted first, and the faces estimated as those of a grid of as many
+    boxes. Then, region by region: the facets of a face are the largest of its intersections with the
+    region's facets; two regions' faces are one if they have the same vertices, in rationals. Some
+    milliseconds per region, more for S > 4.
     """
     _refuse_too_many(net, domain)
     numbers: dict[Point, int] = {}
@@ -75,9 +81,15 @@ def complex(net: Network, domain: Domain) -> PolyhedralComplex:
     vertices = np.array([[float(z) for z in vertex] for vertex in numbers]).reshape(-1, net.latent_dim)
     ordered = (*(tuple(sorted(group)) for group in faces), tuple(regions))
     at_vertices = np.concatenate(signs)
-    return PolyhedralComplex(
+    found = PolyhedralComplex(
         vertices, ordered, tuple(signs_of_faces(at_vertices, group) for group in ordered), table.units
     )
+    if found.euler_characteristic != 1:
+        raise InvariantError(
+            f"complex: the faces {found.f_vector} have Euler characteristic {found.euler_characteristic}, "
+            "and a convex domain has 1; please report the network."
+        )
+    return found
 
 
 def _refuse_too_many(net: Network, domain: Domain) -> None:
@@ -91,17 +103,20 @@ def _refuse_too_many(net: Network, domain: Domain) -> None:
     dim = net.latent_dim
     if dim > _MOST_DIM:
         raise ArgumentError(
-            f"complex: in dimension {dim} a box alone has {3**dim:,} faces, and each region about 2^{dim}; "
+            f"complex: in dimension {dim} a box alone has {3**dim:,} faces; "
             f"expected dimension {_MOST_DIM} at most: take a slice (net.restrict)."
         )
-    found = count(net, domain, max_regions=(MOST_FACES >> dim) + 1)
+    allowed = min(MOST_FACES, MOST_SIGNS // max(net.n_units, 1))
+    most = (allowed ** (1 / dim) - 1) / 2
+    found = count(net, domain, max_regions=max(int(most**dim), 1))
     if found.stop is StopReason.INTERRUPTED:
         raise KeyboardInterrupt
-    if found.estimate * 2**dim > MOST_FACES:
+    # A grid of n^S boxes has (2 n + 1)^S faces.
+    faces = (2 * found.estimate ** (1 / dim) + 1) ** dim
+    if faces > allowed:
         raise ArgumentError(
-            f"complex: about {found.estimate:.2g} regions of dimension {dim} have some "
-            f"{found.estimate * 2**dim:.2g} faces; expected at most {MOST_FACES:,}: take a "
-            "smaller domain, or a slice (net.restrict)."
+            f"complex: about {found.estimate:.2g} regions of dimension {dim} have some {faces:.2g} faces; "
+            f"expected at most {allowed:,}: take a smaller domain, or a slice (net.restrict)."
         )
 
 

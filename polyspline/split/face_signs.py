@@ -64,12 +64,8 @@ class SignTable:
                     members = (values.row(row + i) for i in range(kind.n_rows))
                     columns.extend(_signs_of_differences(mine, largest) for mine in members)
                 else:
-                    mine, unit_value = values.row(row), Fraction(2) ** values.exponent
-                    for knot in kind.knots:
-                        place = Fraction(knot) / unit_value
-                        shifts = [place.numerator * scale for scale in scales]
-                        scaled = [place.denominator * value for value in mine]
-                        columns.append(_signs_of_differences(scaled, shifts))
+                    mine = values.row(row)
+                    columns.extend(_signs_above(mine, values.exponent, knot, scales) for knot in kind.knots)
         inside = self._domain.matmul(places)
         nothing = [0] * len(points)
         columns.extend(_signs_of_differences(inside.row(i), nothing) for i in range(inside.shape[0]))
@@ -78,6 +74,15 @@ class SignTable:
 
 def _n_columns(kind: Unit) -> int:
     return kind.n_rows if isinstance(kind, MaxGroup) else kind.n_knots
+
+
+def _signs_above(values: Sequence[int], exponent: int, knot: float, scales: Sequence[int]) -> list[int]:
+    """Signs of ``values * 2**exponent / scales - knot``."""
+    if knot == 0.0:
+        return _signs_of_differences(values, [0] * len(scales))
+    place = Fraction(knot) / Fraction(2) ** exponent
+    scaled = [place.denominator * value for value in values]
+    return _signs_of_differences(scaled, [place.numerator * scale for scale in scales])
 
 
 def _signs_of_differences(left: Sequence[int], right: Sequence[int]) -> list[int]:

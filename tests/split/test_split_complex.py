@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 
 import polyspline as ps
 from polyspline.split import complexes
+from polyspline.split.cells import RegionCell
 from polyspline.split.facade import split_regions
 
 SQUARE = ps.Box(-2.0, 2.0, dim=2)
@@ -195,6 +197,18 @@ def test_what_is_not_bounded_or_too_large_is_refused(monkeypatch: pytest.MonkeyP
     large = ps.zoo.random_network([2, 16, 16, 1], seed=0)
     with pytest.raises(ps.errors.ArgumentError, match=r"regions of dimension 2 have some 1\..e\+03 faces"):
         ps.complex(large, ps.Box(-1.0, 1.0, dim=2))
+
+
+def test_faces_that_do_not_close_up_are_no_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(RegionCell, "proper_faces", lambda _: iter(()))
+    with pytest.raises(ps.errors.InvariantError, match="Euler characteristic 4, and a convex domain has 1"):
+        ps.complex(taxicab(2), SQUARE)
+
+
+def test_faces_of_another_partition_are_no_faces_of_it() -> None:
+    part = ps.enumerate_regions(taxicab(2), SQUARE, method="split")
+    with pytest.raises(ps.errors.InvariantError, match="is not of 4 regions"):
+        replace(part, faces=ps.complex(taxicab(3), CUBE))
 
 
 def test_what_does_not_fit_is_refused() -> None:
