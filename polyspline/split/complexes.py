@@ -58,6 +58,11 @@ def complex(net: Network, domain: Domain) -> PolyhedralComplex:
     Guarantee: which faces there are, their signs and their vertices are exact; the vertices'
     coordinates are rounded once.
 
+    That the faces fit together is seen layer by layer. On the cells of the layers before, which fit,
+    a pre-activation is affine, and where two cells meet both give it the same values. So a knot cuts
+    their common face in one way, whichever cell it is seen from; and so do the sets on which some
+    members of a group are the maximum, which cut each cell as the faces of a convex graph do.
+
     Algorithm: the regions are counted first, and the faces estimated as those of a grid of as many
     boxes. Then, region by region: the facets of a face are the largest of its intersections with the
     region's facets; two regions' faces are one if they have the same vertices, in rationals. Some

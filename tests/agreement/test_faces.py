@@ -147,3 +147,7 @@ def test_faces_of_groups_beside_scalar_units_are_the_oracles() -> None:
     (last,), (end,) = random_weights([5, 4], 6)
     activations = ["max:2|relu|identity|max:3|abs", "max:2"]
     assert_faces_agree(problem(([first, last], [bias, end]), activations), cube(2))
+
+
+def test_faces_in_four_dimensions_are_the_oracles() -> None:
+    assert_faces_agree(problem(maxout_weights([4, 2, 2], [3, 2], 7), ["max:3", "max:2"]), cube(4))

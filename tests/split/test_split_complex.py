@@ -102,6 +102,15 @@ def test_the_boundary_between_classes_is_where_two_scores_are_the_largest() -> N
     assert ps.class_boundary_complex(one_class, SQUARE).f_vector == ()
 
 
+def test_the_boundary_between_classes_is_as_long_as_its_pieces() -> None:
+    net = ps.zoo.random_network([2, 9, 7, 3], seed=4)
+    found = ps.class_boundary_complex(net, ps.Box(-1.0, 1.0, dim=2))
+    ends = found.vertices[np.array(found.faces[1])]
+    pieces = ps.class_boundary(ps.enumerate_regions(net, ps.Box(-1.0, 1.0, dim=2), method="split"))
+    np.testing.assert_allclose(np.linalg.norm(ends[:, 0] - ends[:, 1], axis=1).sum(), pieces.measure)
+    assert found.betti_numbers == (2, 0)
+
+
 def test_members_below_the_maximum_leave_no_trace() -> None:
     # The first two members are equal where x = 0, but above |x| = 1 only.
     net = network(([[1, 0, 0], [-1, 0, 0], [0, 0, 1]], "max:3"), ([[1, 0]], "identity"))
