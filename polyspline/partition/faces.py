@@ -36,7 +36,7 @@ class PolyhedralComplex:
         (V, S), rounded; no two are the same point.
     faces
         For each dimension d the faces, each as the ascending indices of its vertices. The regions
-        come in the order of a splitting, that of their codes; the faces of a lower dimension in
+        come in the order of their partition, else of their codes; the faces of a lower dimension in
         lexicographic order.
     signs
         For each dimension the sign vectors, (F, C + m) int8. The first C columns are those of the

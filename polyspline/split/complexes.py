@@ -7,7 +7,7 @@ from concurrent.futures import Executor
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from polyspline.cpa.layers import make_layer
 from polyspline.cpa.matrices import as_float_array
@@ -69,10 +69,15 @@ def complex(net: Network, domain: Domain) -> PolyhedralComplex:
     milliseconds per region, more for S > 4.
     """
     _refuse_too_many(net, domain)
+    return _listed(net, domain, None)
+
+
+def _listed(net: Network, domain: Domain, part: Partition | None) -> PolyhedralComplex:
+    """List all faces; the regions in the order of a partition, or of their codes."""
     numbers: dict[Point, int] = {}
-    signs: list[np.ndarray[tuple[int, int], np.dtype[np.int8]]] = []
+    signs: list[NDArray[np.int8]] = []
     faces: list[set[Face]] = [set() for _ in range(net.latent_dim)]
-    regions: list[Face] = []
+    regions: dict[int, Face] = {}
     table = SignTable(net, domain)
     for cell in region_cells(make_problem(net, domain)):
         fresh = [vertex for vertex in cell.vertices if vertex not in numbers]
@@ -80,11 +85,12 @@ def complex(net: Network, domain: Domain) -> PolyhedralComplex:
             signs.append(table.at(cell.code, fresh))
             numbers.update({vertex: len(numbers) + i for i, vertex in enumerate(fresh)})
         mine = [numbers[vertex] for vertex in cell.vertices]
-        regions.append(tuple(sorted(mine)))
+        place = len(regions) if part is None else part.index_of(cell.code)
+        regions[place] = tuple(sorted(mine))
         for places, dimension in cell.proper_faces():
             faces[dimension].add(tuple(sorted(mine[i] for i in places)))
     vertices = np.array([[float(z) for z in vertex] for vertex in numbers]).reshape(-1, net.latent_dim)
-    ordered = (*(tuple(sorted(group)) for group in faces), tuple(regions))
+    ordered = (*(tuple(sorted(group)) for group in faces), tuple(regions[i] for i in range(len(regions))))
     at_vertices = np.concatenate(signs)
     found = PolyhedralComplex(
         vertices, ordered, tuple(signs_of_faces(at_vertices, group) for group in ordered), table.units
@@ -128,6 +134,7 @@ def _refuse_too_many(net: Network, domain: Domain) -> None:
 def split_with_faces(
     net: Network,
     domain: Domain,
+    start: NDArray[np.float64] | None,
     *,
     method: str,
     limits: Mapping[str, object],
@@ -139,7 +146,7 @@ def split_with_faces(
 
     Parameters
     ----------
-    net, domain, workers, executor, report
+    net, domain, start, workers, executor, report
         As in `split_regions`.
     method
         What was asked for: not the walk.
@@ -167,8 +174,8 @@ def split_with_faces(
                 "leave it out."
             )
     _refuse_too_many(net, domain)
-    part = split_regions(net, domain, workers=workers, executor=executor, report=report)
-    return replace(part, faces=complex(net, domain)) if part.complete else part
+    part = split_regions(net, domain, start, workers=workers, executor=executor, report=report)
+    return replace(part, faces=_listed(net, domain, part)) if part.complete else part
 
 
 def level_set_complex(
