@@ -56,7 +56,7 @@ def measure_polyspline(case: Case, workers: int, run_file: bool) -> dict[str, An
     from polyspline.enumeration import enumerate_regions
 
     network, domain = case.network(), case.domain()
-    enumerate_regions(network, domain, max_regions=50, workers=workers)
+    enumerate_regions(network, domain, method="walk", max_regions=50, workers=workers)
     held = resident_bytes()
     runs: list[tuple[float, float]] = []
     while sum(cpu for cpu, _ in runs) < _LEAST_CPU_SECONDS and len(runs) < _MOST_REPEATS:
@@ -64,7 +64,7 @@ def measure_polyspline(case: Case, workers: int, run_file: bool) -> dict[str, An
             kept = os.path.join(folder, "bench.polyspline") if run_file else None
             cpu, wall = cpu_seconds(), time.perf_counter()
             partition = enumerate_regions(
-                network, domain, max_regions=case.cap, workers=workers, run_file=kept
+                network, domain, method="walk", max_regions=case.cap, workers=workers, run_file=kept
             )
             runs.append((cpu_seconds() - cpu, time.perf_counter() - wall))
     cpu, wall = sorted(runs)[len(runs) // 2]

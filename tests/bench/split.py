@@ -2,6 +2,7 @@
 
 Enumerates a fixed, seeded list of networks over [-1, 1]^S with both engines, each in a process of
 its own, kernels compiled beforehand, proofs and graph on, and counts them without storing.
+``--against relucent`` puts that peer, if it is installed, beside them, stopped after some regions.
 ``--growth R`` counts one network after the other instead, up to R regions, to see whether the
 cost per region and the memory stay flat.
 """
@@ -9,6 +10,7 @@ cost per region and the memory stay flat.
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import subprocess
 import sys
@@ -20,7 +22,8 @@ from polyspline.domains import Box
 from polyspline.enumeration import enumerate_regions
 from polyspline.network import zoo
 from polyspline.split import count
-from tests.bench.measure import ROOT, cpu_seconds, peak_bytes, resident_bytes
+from tests.bench.cases import Case
+from tests.bench.measure import ROOT, cpu_seconds, measure_relucent, peak_bytes, resident_bytes
 
 WIDTHS: tuple[tuple[int, ...], ...] = (
     (2, 16, 16, 1),
@@ -105,6 +108,8 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.split", description=__doc__)
     parser.add_argument("--only", metavar="TEXT", help="only the networks whose name has this in it")
     parser.add_argument("--no-walk", action="store_true", help="leave the walk out")
+    parser.add_argument("--against", choices=["relucent"], help="measure this peer too")
+    parser.add_argument("--peer-cap", type=int, default=500, metavar="R", help="regions the peer may find")
     parser.add_argument("--growth", type=int, metavar="R", help="instead: count up to about R regions")
     parser.add_argument("--workers", type=int, default=1, metavar="K", help="cores to use with --growth")
     parser.add_argument("--json", action="store_true", help="print JSON and no table")
@@ -121,7 +126,8 @@ def cells(name: str, row: dict[str, Any]) -> list[str]:
     """Put a row into words."""
     walk = "" if row["walk"] is None else f"{row['walk']:,.0f}"
     rates = [f"{row['split']:,.0f}", f"{row['count']:,.0f}", walk]
-    return [name, f"{row['regions']:,}", *rates, f"{row['exact_fallbacks']:,}"]
+    peer = [f"{row['relucent']:,.0f}"] if "relucent" in row else []
+    return [name, f"{row['regions']:,}", *rates, f"{row['exact_fallbacks']:,}", *peer]
 
 
 def growth(largest: int, workers: int, as_json: bool) -> None:
@@ -149,7 +155,10 @@ def main(arguments: list[str]) -> int:
     if options.request:
         request = json.loads(options.request)
         widths = tuple(request["widths"])
-        if "workers" in request:
+        if "peer_cap" in request:
+            case = Case("peer", widths, whole_space=False)
+            print(json.dumps(measure_relucent(case, request["peer_cap"])))
+        elif "workers" in request:
             print(json.dumps(measure_growth(widths, request["workers"])))
         else:
             print(json.dumps(measure(widths, request["walk"])))
@@ -157,14 +166,21 @@ def main(arguments: list[str]) -> int:
     if options.growth:
         growth(options.growth, options.workers, options.json)
         return 0
+    if options.against and importlib.util.find_spec(options.against) is None:
+        print(f"{options.against} is not installed: pip install {options.against}.", file=sys.stderr)
+        return 2
     if not options.json:
-        print_line(list(_COLUMNS))
-        print("|" + "---|" * len(_COLUMNS))
+        columns = [*_COLUMNS, *([f"{options.against}/CPU-s"] if options.against else [])]
+        print_line(columns)
+        print("|" + "---|" * len(columns))
     rows = {}
     for widths in WIDTHS:
         name = f"[{','.join(map(str, widths))}]"
         if options.only is None or options.only in name:
             rows[name] = in_process({"widths": widths, "walk": not options.no_walk})
+            if options.against:
+                found = in_process({"widths": widths, "peer_cap": options.peer_cap})
+                rows[name][options.against] = found["regions_per_cpu_second"]
             if not options.json:
                 print_line(cells(name, rows[name]))
     if options.json:
