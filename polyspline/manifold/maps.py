@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from polyspline.cpa.forward import ForwardProduct
 from polyspline.cpa.knots import knots_of
-from polyspline.cpa.layers import unit_starts
 from polyspline.errors import ArgumentError, ShapeError
 from polyspline.manifold.brief import Brief
 from polyspline.manifold.regions import Source, region_set
@@ -18,9 +18,6 @@ from polyspline.network import Network
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
-
-_CHUNK_BYTES = 2**20
-"""What the arrays of a chunk take together: they stay in the processor's cache."""
 
 _BATCH_BYTES = 2**26
 
@@ -79,15 +76,7 @@ def affine_maps_of_codes(net: Network, codes: npt.ArrayLike) -> tuple[Floats, Fl
     Max-affine spline insights, eq. (3)-(4); units with offsets add their own constants.
     """
     pieces = _checked_codes(net, codes)
-    count, size = len(pieces), net.latent_dim
-    slope = np.empty((count, net.ambient_dim, size))
-    offset = np.empty((count, net.ambient_dim))
-    chain = _Chain(net)
-    for low in range(0, count, chain.chunk):
-        values = chain.outputs(pieces[low : low + chain.chunk])
-        slope[low : low + chain.chunk] = values[:, :size].transpose(0, 2, 1)
-        offset[low : low + chain.chunk] = values[:, size]
-    return slope, offset
+    return ForwardProduct(net.layers).maps(pieces)
 
 
 def affine_maps(
@@ -167,12 +156,12 @@ def knot_rows_of_codes(net: Network, codes: npt.ArrayLike, knots: npt.ArrayLike)
     firsts = np.cumsum([0, *(layer.n_rows for layer in net.layers)])
     layer_of = np.searchsorted(firsts, table.upper[asked], side="right") - 1
     upper, lower = table.upper[asked] - firsts[layer_of], table.lower[asked]
-    chain = _Chain(net)
+    product = ForwardProduct(net.layers)
     # Knots of one layer together: the layers behind it are not computed for them.
     order = np.argsort(layer_of, kind="stable")
-    for low in range(0, len(order), chain.chunk):
-        some = order[low : low + chain.chunk]
-        for depth, values in enumerate(chain.preactivations(pieces[some])):
+    for low in range(0, len(order), product.chunk):
+        some = order[low : low + product.chunk]
+        for depth, values in enumerate(product.preactivations(pieces[some])):
             mine = np.flatnonzero(layer_of[some] == depth)
             rows[some[mine]] = values[mine, :, upper[some[mine]]]
             paired = mine[lower[some[mine]] >= 0]
@@ -180,57 +169,6 @@ def knot_rows_of_codes(net: Network, codes: npt.ArrayLike, knots: npt.ArrayLike)
             if depth == layer_of[some[-1]]:
                 break
     return rows[:, :size], rows[:, size] - table.position[asked]
-
-
-class _Chain:
-    """The forward product of a network for many codes, as arrays (B, S + 1, rows).
-
-    The last of the S + 1 is that of the constant terms.
-    """
-
-    def __init__(self, net: Network) -> None:
-        self.net = net
-        widest = max(layer.n_rows for layer in net.layers)
-        self.chunk = max(16, _CHUNK_BYTES // (8 * (net.latent_dim + 1) * widest))
-        self._weights = [
-            layer.matrix.T if layer.is_sparse else np.ascontiguousarray(layer.matrix.T)
-            for layer in net.layers
-        ]
-        self._ends = unit_starts(net.layers)
-
-    def preactivations(self, codes: npt.NDArray[Any]) -> Iterator[Floats]:
-        """Pre-activations of each layer in turn."""
-        first = self.net.layers[0]
-        start = np.vstack([first.weight.T, first.bias])[None]
-        values: Floats = np.broadcast_to(start, (len(codes), *start.shape[1:]))
-        yield values
-        for depth, layer in enumerate(self.net.layers[1:], start=1):
-            inputs = self.activated(depth - 1, values, codes)
-            product = np.asarray(inputs.reshape(-1, layer.n_in) @ self._weights[depth])
-            values = product.reshape(len(codes), -1, layer.n_rows)
-            values[:, -1] += layer.bias
-            yield values
-
-    def outputs(self, codes: npt.NDArray[Any]) -> Floats:
-        """Output of the last layer."""
-        *_, values = self.preactivations(codes)
-        return self.activated(len(self.net.layers) - 1, values, codes)
-
-    def activated(self, depth: int, values: Floats, codes: npt.NDArray[Any]) -> Floats:
-        """Apply the pieces of the codes to a layer's pre-activations."""
-        layer = self.net.layers[depth]
-        slopes, offsets = layer.unit_tables
-        if slopes.shape[1] == 1 and np.all(slopes == 1.0) and not np.any(offsets):
-            return values
-        pieces = np.zeros((len(codes), layer.n_out), dtype=np.int64)
-        pieces[:, layer.unit_neurons] = codes[:, self._ends[depth] : self._ends[depth + 1]]
-        if layer.has_groups:
-            values = np.take_along_axis(values, layer.chosen_rows(pieces)[:, None, :], axis=2)
-        pieces += slopes.shape[1] * np.arange(layer.n_out)
-        found = values * slopes.reshape(-1)[pieces][:, None, :]
-        if np.any(offsets):
-            found[:, -1] += offsets.reshape(-1)[pieces]
-        return found
 
 
 def batch_of(net: Network, *, arrays: int = 1) -> int:

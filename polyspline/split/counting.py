@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from polyspline.cpa.forward import ForwardProduct
 from polyspline.domains import Domain, check_dimension
 from polyspline.errors import ArgumentError
 from polyspline.network import Network
 from polyspline.partition.packing import CodePacking
 from polyspline.partition.stop import StopReason
-from polyspline.split.affine_maps import affine_maps
 from polyspline.split.parts import Tally
 from polyspline.split.problem import make_problem
 from polyspline.split.schedule import parts_in_order
@@ -104,7 +104,7 @@ class RegionBatch:
 
     @cached_property
     def _maps(self) -> tuple[Floats, Floats]:
-        return affine_maps(self.net.layers, self.codes)
+        return ForwardProduct(self.net.layers).maps(self.codes)
 
     @property
     def A(self) -> Floats:
