@@ -19,6 +19,7 @@ from polyspline.cli.common import (
     require_one_domain,
     whole_number,
 )
+from polyspline.cli.networks import DropOption, NetworkArgument, read_network
 from polyspline.cli.progress import count_progress
 from polyspline.cli.status import ExitStatus, say
 
@@ -38,7 +39,7 @@ _KEYS = (
 
 
 def count_command(
-    net: Annotated[Path, typer.Argument(metavar="NET", help="Network file (.npz).")],
+    net: NetworkArgument,
     box: BoxOption = None,
     domain: Annotated[
         Path | None,
@@ -55,6 +56,7 @@ def count_command(
         int,
         typer.Option(metavar="K", parser=whole_number, help="Use this many cores, for the same result."),
     ] = 1,
+    drop_output_activation: DropOption = False,
     json: JsonOption = False,
 ) -> int:
     """Count the regions of a network over a bounded domain, and the pairs that share a facet.
@@ -65,11 +67,10 @@ def count_command(
     require_one_domain(box, domain, False)
 
     try:
-        from polyspline.network import load_network
         from polyspline.partition import StopReason
         from polyspline.split import count
 
-        network = load_network(net)
+        network = read_network(net, drop_output_activation)
         chosen = read_domain(box, domain, network)
         with count_progress() as progress:
             found = count(

@@ -22,6 +22,7 @@ from polyspline.cli.common import (
     require_one_domain,
     whole_number,
 )
+from polyspline.cli.networks import DropOption, NetworkArgument, read_network
 from polyspline.cli.progress import walk_progress
 from polyspline.cli.slicing import sliced_network
 from polyspline.cli.status import ExitStatus, say
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
 
 def enumerate_command(
-    net: Annotated[Path, typer.Argument(metavar="NET", help="Network file (.npz).")],
+    net: NetworkArgument,
     box: BoxOption = None,
     domain: Annotated[
         Path | None,
@@ -96,6 +97,7 @@ def enumerate_command(
     affine_regions: Annotated[
         bool, typer.Option("--affine-regions", help="Count the regions merged by equal affine maps, too.")
     ] = False,
+    drop_output_activation: DropOption = False,
     json: JsonOption = False,
 ) -> int:
     """Find every region of a network over a domain, and which regions share a facet.
@@ -111,9 +113,9 @@ def enumerate_command(
 
     try:
         from polyspline.enumeration import enumerate_regions
-        from polyspline.network import load_network
 
-        network, slice_facts = sliced_network(load_network(net), slice_file, through or [])
+        whole = read_network(net, drop_output_activation)
+        network, slice_facts = sliced_network(whole, slice_file, through or [])
         chosen = read_domain(box, domain, network)
         point = None if start is None else read_point(start)
         with walk_progress(max_regions) as progress:

@@ -20,6 +20,7 @@ from polyspline.cli.common import (
     print_table,
     read_domain,
 )
+from polyspline.cli.networks import DropOption, NetworkArgument, read_network
 from polyspline.cli.progress import inversion_progress, walk_progress
 from polyspline.cli.status import ExitStatus, say
 from polyspline.errors import ArgumentError, OutputError
@@ -43,7 +44,7 @@ _COORDINATES_SHOWN = 8
 
 
 def invert_command(
-    net: Annotated[Path, typer.Argument(metavar="NET", help="Network file (.npz).")],
+    net: NetworkArgument,
     x: Annotated[
         Path, typer.Argument(metavar="X", help="The x to invert, or one in each row: .npy, .csv or .json.")
     ],
@@ -87,6 +88,7 @@ def invert_command(
         Path | None,
         typer.Option(metavar="FILE", help="Draw x, its reconstruction and both bounds: .png, .svg or .pdf."),
     ] = None,
+    drop_output_activation: DropOption = False,
     json: JsonOption = False,
 ) -> int:
     """Find the z of a bounded domain whose G(z) is nearest to x, and prove how near any can be.
@@ -107,7 +109,7 @@ def invert_command(
     _check_limits(gap, max_seconds)
     began = time.perf_counter()
     try:
-        task = _read_task(net, x, box, domain, norm, measure, plot)
+        task = _read_task(read_network(net, drop_output_activation), x, box, domain, norm, measure, plot)
         results = _solve(task, method, solver, max_seconds, gap, partition)
     except KeyboardInterrupt:
         # It came while files and packages were being loaded.
@@ -155,7 +157,7 @@ def _check_limits(gap: float, max_seconds: float | None) -> None:
 
 
 def _read_task(
-    net: Path,
+    network: Network,
     x: Path,
     box: tuple[str, str] | None,
     domain: Path | None,
@@ -175,9 +177,7 @@ def _read_task(
 
     from polyspline.cli.readers import read_measure, read_targets
     from polyspline.inversion.problem import make_problem
-    from polyspline.network import load_network
 
-    network = load_network(net)
     chosen = read_domain(box, domain, network)
     measured = None if measure is None else read_measure(measure, network.ambient_dim)
     length = network.ambient_dim if measured is None else len(measured[0])

@@ -43,30 +43,45 @@ class Knots:
 
 
 def knots_of(layers: Sequence[Layer]) -> Knots:
-    """Lay out the knots of some layers, in the order of their numbers."""
-    parts: list[tuple[IntArray, IntArray, IntArray, FloatArray, IntArray, IntArray]] = []
-    first, unit = 0, 0
+    """Lay out the knots of some layers, in the order of their numbers.
+
+    Notes
+    -----
+    Algorithm: each kind of unit of a layer at once, every unit of it from one table.
+    """
+    counts = [np.zeros(0, dtype=np.int64)]
     for layer in layers:
-        for neuron in layer.unit_neurons:
-            kind = layer.units[neuron]
-            row = first + int(layer.row_start[neuron])
-            count = kind.n_knots
+        of_output = np.zeros(layer.n_out, dtype=np.int64)
+        for kind, where in layer.kinds:
+            of_output[where] = kind.n_knots
+        counts.append(of_output[layer.unit_neurons])
+    per_unit = np.concatenate(counts)
+    starts = np.cumsum(per_unit) - per_unit  # of the knots of each unit
+    total = int(per_unit.sum())
+    upper, lower, low, high = (np.empty(total, dtype=np.int64) for _ in range(4))
+    position = np.empty(total)
+    first_row, first_unit = 0, 0
+    for layer in layers:
+        number = np.full(layer.n_out, -1, dtype=np.int64)
+        number[layer.unit_neurons] = first_unit + np.arange(len(layer.unit_neurons), dtype=np.int64)
+        for kind, where in layer.kinds:
+            if not kind.is_unit:
+                continue
+            own = starts[number[where]][:, None] + np.arange(kind.n_knots, dtype=np.int64)
+            row = (first_row + layer.row_start[where])[:, None]
             if isinstance(kind, MaxGroup):
-                low, high = kind.pairs.T
-                upper, lower, position = row + high, row + low, np.zeros(count)
+                low[own], high[own] = kind.pairs.T
+                lower[own], upper[own] = row + kind.pairs[:, 0], row + kind.pairs[:, 1]
+                position[own] = 0.0
             else:
-                low = np.arange(count, dtype=np.int64)
-                high = low + 1
-                upper, lower = np.full(count, row), np.full(count, -1)
-                position = np.array(kind.knots)
-            parts.append((np.full(count, unit), upper, lower, position, low, high))
-            unit += 1
-        first += layer.n_rows
-    if not parts:
-        nothing = np.empty(0, dtype=np.int64)
-        return Knots(nothing, nothing, nothing, np.empty(0), nothing, nothing)
-    unit_of, upper, lower, position, low, high = (np.concatenate(part) for part in zip(*parts, strict=True))
-    return Knots(unit_of, upper, lower, position, low, high)
+                low[own] = np.arange(kind.n_knots, dtype=np.int64)
+                high[own] = low[own] + 1
+                lower[own], upper[own] = -1, row
+                position[own] = kind.knots
+        first_row += layer.n_rows
+        first_unit += len(layer.unit_neurons)
+    unit = np.repeat(np.arange(len(per_unit), dtype=np.int64), per_unit)
+    return Knots(unit, upper, lower, position, low, high)
 
 
 def knot_functions(

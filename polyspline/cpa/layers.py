@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
@@ -108,7 +108,7 @@ class Layer:
     @cached_property
     def row_start(self) -> IntArray:
         """First row of each output, and the number of rows at the end, (out + 1,)."""
-        starts = np.cumsum([0, *(unit.n_rows for unit in self.units)], dtype=np.int64)
+        starts = np.append(0, np.cumsum(self._of_kinds(lambda unit: unit.n_rows))).astype(np.int64)
         starts.setflags(write=False)
         return starts
 
@@ -120,31 +120,39 @@ class Layer:
     @cached_property
     def is_group(self) -> BoolArray:
         """Whether each output is of a max group, (out,)."""
-        found = np.array([unit.n_rows > 1 for unit in self.units], dtype=np.bool_)
+        found = self._of_kinds(lambda unit: unit.n_rows) > 1
         found.setflags(write=False)
         return found
 
     @cached_property
     def unit_neurons(self) -> IntArray:
         """Outputs that have an entry in the activation code (two pieces or more), ascending."""
-        found = np.array([i for i, unit in enumerate(self.units) if unit.is_unit], dtype=np.int64)
+        found = np.flatnonzero(self._of_kinds(lambda unit: unit.is_unit))
         found.setflags(write=False)
         return found
 
     @cached_property
     def n_pieces(self) -> IntArray:
         """Number of pieces of every output's unit, (out,)."""
-        found = np.array([unit.n_pieces for unit in self.units], dtype=np.int64)
+        found = self._of_kinds(lambda unit: unit.n_pieces)
         found.setflags(write=False)
+        return found
+
+    def _of_kinds(self, number: Callable[[Unit], int]) -> IntArray:
+        """Return a number of each output's unit, (out,), found once for each kind."""
+        found = np.empty(self.n_out, dtype=np.int64)
+        for unit, where in self.kinds:
+            found[where] = number(unit)
         return found
 
     @cached_property
     def kinds(self) -> tuple[tuple[Unit, IntArray], ...]:
-        """Each distinct unit with the outputs that have it."""
-        outputs: dict[Unit, list[int]] = {}
-        for i, unit in enumerate(self.units):
-            outputs.setdefault(unit, []).append(i)
-        return tuple((unit, np.array(where, dtype=np.int64)) for unit, where in outputs.items())
+        """Each distinct unit with the outputs that have it, in the order in which they come first."""
+        # Equal units are one object, so that units need not be compared one by one.
+        objects = np.fromiter(map(id, self.units), dtype=np.int64, count=len(self.units))
+        _, first, kind = np.unique(objects, return_index=True, return_inverse=True)
+        groups = np.split(np.argsort(kind, kind="stable"), np.cumsum(np.bincount(kind))[:-1])
+        return tuple((self.units[first[k]], groups[k].astype(np.int64)) for k in np.argsort(first).tolist())
 
     @cached_property
     def scalar_kinds(self) -> tuple[tuple[ScalarUnit, IntArray, IntArray], ...]:

@@ -243,14 +243,10 @@ def _member_rows(layer: Layer) -> IntArray:
 
 def _member_start(layers: Sequence[Layer]) -> IntArray:
     """Where each unit's members start among those of all groups; -1 for scalar units."""
-    starts: list[int] = []
-    count = 0
-    for layer in layers:
-        for neuron in layer.unit_neurons:
-            size = layer.units[neuron].n_rows
-            starts.append(count if size > 1 else -1)
-            count += size if size > 1 else 0
-    return np.array(starts, dtype=np.int64)
+    rows = [np.diff(layer.row_start)[layer.unit_neurons] for layer in layers]
+    sizes = np.concatenate([np.empty(0, dtype=np.int64), *rows])
+    members = np.where(sizes > 1, sizes, 0)
+    return np.where(sizes > 1, np.cumsum(members) - members, -1)
 
 
 # ---- exact

@@ -1,128 +1,229 @@
-"""Functions that are spelled as a choice: ``where(x > c, f(x), g(x))`` with affine f and g that meet at c."""
+"""Functions that are spelled by ones that jump: comparisons, signs, and choices between affine functions."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from fractions import Fraction
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from polyspline.cpa.matrices import FloatArray
+from polyspline.cpa.matrices import IntArray
 from polyspline.cpa.units import ScalarUnit
 from polyspline.errors import UnsupportedLayerError
-from polyspline.network.graph import AffineNode, ConstantNode, Graph
+from polyspline.network import piecewise
+from polyspline.network.graph import AffineNode, ConstantNode, Graph, UnitNode
+from polyspline.network.piecewise import IDENTITY, Piecewise
 from polyspline.network.reasons import reason_against
-from polyspline.network.tensors import Operand, Tensor, as_tensor, broadcast_shape, each_unit
-
-_ABOVE = {
-    "gt": True, "ge": True, "lt": False, "le": False,
-    "Greater": True, "GreaterOrEqual": True, "Less": False, "LessOrEqual": False,
-}  # fmt: skip
-COMPARISONS = frozenset(_ABOVE)
-"""Comparisons in the names of torch and of ONNX."""
+from polyspline.network.tensors import Operand, Tensor, broadcast_shape, each_unit
 
 
 @dataclass(frozen=True, eq=False)
-class Comparison:
-    """Where a tensor is above (or below) constants; on equality it does not matter what is chosen.
+class Jumping:
+    """A tensor in the making: each entry is a function, with a jump, of one scalar of the graph.
 
     Attributes
     ----------
-    x : Tensor
-    bounds : ndarray of float64, same shape
-    above : bool
+    graph : Graph
+    roots : ndarray of int64, any shape
+        Ids of the scalars.
+    functions : ndarray of Piecewise, same shape
+    place, reason : str
+        Where it jumped first, and why it is refused if it goes on jumping.
     """
 
-    x: Tensor
-    bounds: FloatArray
-    above: bool
+    graph: Graph
+    roots: IntArray
+    functions: npt.NDArray[np.object_]
+    place: str
+    reason: str
 
 
-def compared(operator: str, x: Operand, y: Operand) -> Comparison:
-    """Compare a Tensor with constants.
+Value: TypeAlias = "Operand | Jumping"
+
+_STEPS = {
+    "gt": (0, 0, 1), "ge": (0, 1, 1), "lt": (1, 0, 0), "le": (1, 1, 0),
+    "Greater": (0, 0, 1), "GreaterOrEqual": (0, 1, 1), "Less": (1, 0, 0), "LessOrEqual": (1, 1, 0),
+}  # fmt: skip
+"""Value of a comparison below its bound, on it, and above it."""
+_SIGNS = frozenset({"sign", "sgn", "Sign"})
+JUMPS = frozenset(_STEPS) | _SIGNS
+"""What makes a `Jumping` out of a Tensor, in the names of torch and of ONNX."""
+
+
+def jumped(operator: str, x: Operand, bound: Operand = 0.0) -> Value:
+    """Compare a Tensor with constants, or take its sign.
 
     Raises
     ------
     UnsupportedLayerError
         If both sides depend on the input.
     """
-    above = _ABOVE[operator]
-    if isinstance(x, Tensor) and isinstance(y, Tensor):
+    levels = (-1, 0, 1) if operator in _SIGNS else _STEPS[operator]
+    if isinstance(x, Tensor) and isinstance(bound, Tensor):
         raise UnsupportedLayerError(reason_against(operator))
-    if isinstance(y, Tensor):
-        x, y, above = y, x, not above
+    if isinstance(bound, Tensor):
+        x, bound, levels = bound, x, levels[::-1]
     assert isinstance(x, Tensor)
-    assert not isinstance(y, Tensor)
-    bounds = np.asarray(y, dtype=np.float64)
+    assert not isinstance(bound, Tensor)
+    bounds = np.asarray(bound, dtype=np.float64)
+    steps = {at: piecewise.step(at, *levels) for at in np.unique(bounds).tolist()}
     shape = broadcast_shape(x.shape, bounds.shape)
-    return Comparison(x.like(np.broadcast_to(x.ids, shape)), np.broadcast_to(bounds, shape), above)
+    functions = np.empty(shape, dtype=np.object_)
+    functions.ravel()[:] = [steps[at] for at in np.broadcast_to(bounds, shape).ravel().tolist()]
+    return Jumping(x.graph, np.broadcast_to(x.ids, shape), functions, x.graph.place, reason_against(operator))
 
 
-def chosen(condition: Comparison, yes: Operand, no: Operand) -> Tensor:
-    """One of two operands, entry by entry, as units.
+def _chosen(condition: Piecewise, yes: Piecewise, no: Piecewise) -> Piecewise:
+    return piecewise.selected(condition, yes, no)
+
+
+def _either(f: Piecewise, g: Piecewise) -> Piecewise:
+    return piecewise.summed(piecewise.summed(f, g), piecewise.multiplied(f, g), -1)
+
+
+def _not(f: Piecewise) -> Piecewise:
+    return piecewise.summed(piecewise.line(0.0, 1.0), f, -1)
+
+
+_COMBINING: dict[str, tuple[int, Callable[..., Piecewise]]] = {
+    **dict.fromkeys(("where", "Where"), (3, _chosen)),
+    **dict.fromkeys(
+        ("mul", "Mul", "logical_and", "bitwise_and", "__and__", "And"), (2, piecewise.multiplied)
+    ),
+    **dict.fromkeys(("add", "Add"), (2, piecewise.summed)),
+    **dict.fromkeys(("sub", "Sub"), (2, lambda f, g: piecewise.summed(f, g, -1))),
+    **dict.fromkeys(("logical_or", "bitwise_or", "__or__", "Or"), (2, _either)),
+    **dict.fromkeys(("logical_not", "bitwise_not", "Not"), (1, _not)),
+    **dict.fromkeys(("neg", "Neg"), (1, lambda f: piecewise.summed(piecewise.line(0.0, 0.0), f, -1))),
+}
+"""What may be done with a `Jumping`, in the names of torch and of ONNX: number of operands, function."""
+
+
+def combined(operator: str, operands: list[Value]) -> Value:
+    """Put functions of the same scalars together, entry by entry.
+
+    Parameters
+    ----------
+    operator : str
+    operands : list
+        At least one is `Jumping`.
+
+    Returns
+    -------
+    Tensor or Jumping
+        A Tensor as soon as no entry jumps.
 
     Raises
     ------
     UnsupportedLayerError
-        If an operand is not an affine function of the number that is compared, or if the two do
-        not meet where the choice changes.
+        If the operator is none of those, or the operands do not depend on the same scalars.
     """
-    graph = condition.x.graph
-    low, high = (no, yes) if condition.above else (yes, no)
-    low, high = as_tensor(graph, low), as_tensor(graph, high)
-    shape = broadcast_shape(condition.x.shape, low.shape, high.shape)
-    columns = [np.broadcast_to(a, shape).ravel().tolist() for a in (condition.x.ids, low.ids, high.ids)]
-    bounds = np.broadcast_to(condition.bounds, shape).ravel().tolist()
-    made: dict[tuple[object, ...], ScalarUnit] = {}
-    units = []
-    for x, below, above, bound in zip(*columns, bounds, strict=True):
-        key = (bound, *_affine_in(graph, below, x), *_affine_in(graph, above, x))
-        if key not in made:
-            made[key] = _unit(*key)
-        units.append(made[key])
-    return each_unit(condition.x.like(np.broadcast_to(condition.x.ids, shape)), units)
+    first = next(operand for operand in operands if isinstance(operand, Jumping))
+    count, function = _COMBINING.get(operator, (0, _not))
+    if count != len(operands):
+        raise UnsupportedLayerError(first.reason)
+    graph = first.graph
+    shape = broadcast_shape(*(_shape(operand) for operand in operands))
+    entries = zip(*(_entries(operand, shape) for operand in operands), strict=True)
+    roots: list[int] = []
+    functions: list[Piecewise] = []
+    for some in entries:
+        root, parts = _over_one_root(graph, some, first.reason)
+        roots.append(root)
+        functions.append(function(*parts))
+    jumps = next((each.jump for each in dict.fromkeys(functions) if each.jump), None)
+    x = Tensor(graph, np.array(roots, dtype=np.int64).reshape(shape))
+    if jumps is None:
+        units: dict[Piecewise, ScalarUnit] = {each: piecewise.to_unit(each) for each in set(functions)}
+        return each_unit(x, [units[each] for each in functions])
+    table = np.empty(shape, dtype=np.object_)
+    table.ravel()[:] = functions
+    reason = first.reason
+    if count == 3:  # a choice, whose two sides do not meet
+        place, height = map(float, jumps)
+        reason = f"jumps by {height!r} at {place!r}: only continuous functions are supported"
+    return Jumping(graph, x.ids, table, first.place if count < 3 else graph.place, reason)
 
 
-def _unit(
-    bound: float, low: Fraction, low_offset: Fraction, high: Fraction, high_offset: Fraction
-) -> ScalarUnit:
-    jump = (high - low) * Fraction(bound) + high_offset - low_offset
-    if jump != 0:
-        raise UnsupportedLayerError(
-            f"jumps by {float(jump)!r} at {bound!r}: only continuous functions are supported"
-        )
-    slopes, offsets = (float(low), float(high)), (float(low_offset), float(high_offset))
-    if (bound, slopes, offsets) == (0.0, (0.0, 1.0), (0.0, 0.0)):
-        return ScalarUnit("relu", (0.0,), slopes, offsets)
-    name = "piecewise:" + "/".join(",".join(map(repr, row)) for row in ((bound,), slopes, offsets))
-    return ScalarUnit(name, (bound,), slopes, offsets)
+def _shape(operand: Value) -> tuple[int, ...]:
+    if isinstance(operand, Jumping):
+        return operand.roots.shape
+    return operand.shape if isinstance(operand, Tensor) else np.shape(operand)
 
 
-def _affine_in(graph: Graph, value: int, x: int) -> tuple[Fraction, Fraction]:
-    """Slope and offset of a scalar as a function of another one.
+_TERMS, _DEPTH = 2, 8
+"""How far functions are followed: sums of so many terms, so deep. Beyond, a model is no mere spelling."""
 
-    Raises
-    ------
-    UnsupportedLayerError
-        If it is no affine function of that one alone.
-    """
-    if value == x:
-        return Fraction(1), Fraction(0)
-    ids: npt.NDArray[np.int64] = np.array([value])
-    node = graph.nodes[int(graph.owners(ids)[0])]
+Entry: TypeAlias = tuple[int | None, Piecewise]
+"""A scalar of the graph, and a function of it; None for a constant."""
+
+
+def _entries(operand: Value, shape: tuple[int, ...]) -> list[Entry]:
+    if isinstance(operand, Jumping):
+        roots = np.broadcast_to(operand.roots, shape).ravel().tolist()
+        return list(zip(roots, np.broadcast_to(operand.functions, shape).ravel(), strict=True))
+    if isinstance(operand, Tensor):
+        return [(root, IDENTITY) for root in np.broadcast_to(operand.ids, shape).ravel().tolist()]
+    values: Any = np.broadcast_to(np.asarray(operand, dtype=np.float64), shape).ravel().tolist()
+    return [(None, piecewise.line(0.0, value)) for value in values]
+
+
+def _over_one_root(graph: Graph, entries: tuple[Entry, ...], reason: str) -> tuple[int, list[Piecewise]]:
+    """Write functions of different scalars as functions of one: one of them, or what the first is made of."""
+    roots = dict.fromkeys(root for root, _ in entries if root is not None)
+    for root in (*roots, *_sources(graph, next(iter(roots), None))):
+        parts = []
+        for own, function in entries:
+            inner = IDENTITY if own in (root, None) else _function_of(graph, own, root)
+            if inner is None:
+                break
+            parts.append(piecewise.composed(function, inner))
+        else:
+            return root, parts
+    raise UnsupportedLayerError(reason)
+
+
+def _sources(graph: Graph, value: int | None) -> Iterator[int]:
+    """Scalars that a scalar is a function of, as long as it is one of a single one."""
+    while value is not None:
+        node = graph.nodes[int(graph.owners(np.array([value], dtype=np.int64))[0])]
+        place = value - node.first
+        value = None
+        if isinstance(node, UnitNode) and len(node.members) == len(node.units):
+            value = int(node.members[place])
+        elif isinstance(node, AffineNode) and node.matrix.indptr[place + 1] - node.matrix.indptr[place] == 1:
+            value = int(node.sources[node.matrix.indices[node.matrix.indptr[place]]])
+        if value is not None:
+            yield value
+
+
+def _function_of(graph: Graph, value: int | None, root: int, depth: int = _DEPTH) -> Piecewise | None:
+    """Write a scalar as a function of another one alone, if it is one that the graph shows."""
+    if value == root:
+        return IDENTITY
+    if value is None or not depth:
+        return None
+    number = int(graph.owners(np.array([value], dtype=np.int64))[0])
+    node = graph.nodes[number]
+    place = value - node.first
     if isinstance(node, ConstantNode):
-        return Fraction(0), Fraction(float(node.values[value - node.first]))
+        return piecewise.line(0.0, float(node.values[place]))
+    if isinstance(node, UnitNode) and isinstance(unit := node.units[place], ScalarUnit):
+        scalar = len(node.members) == len(node.units)
+        member = place if scalar else sum(each.n_rows for each in node.units[:place])
+        inner = _function_of(graph, int(node.members[member]), root, depth - 1)
+        return None if inner is None else piecewise.composed(piecewise.of_unit(unit), inner)
     if isinstance(node, AffineNode):
-        row = value - node.first
-        start, end = node.matrix.indptr[row : row + 2]
-        slope, offset = Fraction(0), Fraction(float(node.bias[row]))
+        found = piecewise.line(0.0, float(node.bias[place]))
+        start, end = node.matrix.indptr[place : place + 2]
+        if end - start > _TERMS:
+            return None
         for factor, source in zip(node.matrix.data[start:end], node.matrix.indices[start:end], strict=True):
-            inner, inner_offset = _affine_in(graph, int(node.sources[source]), x)
-            slope += Fraction(float(factor)) * inner
-            offset += Fraction(float(factor)) * inner_offset
-        return slope, offset
-    raise UnsupportedLayerError(
-        "chooses by a comparison between things that are not affine functions of the number compared, which "
-        "jumps"
-    )
+            inner = _function_of(graph, int(node.sources[source]), root, depth - 1)
+            if inner is None:
+                return None
+            found = piecewise.summed(found, piecewise.multiplied(piecewise.line(0.0, float(factor)), inner))
+        return found
+    return None

@@ -258,7 +258,8 @@ def _registered_unit(module: object, place: str, x: Tensor) -> Tensor:
 def _example(module: torch.nn.Module, shape: tuple[int, ...], batch: int) -> torch.Tensor:
     import torch
 
-    like = next((tensor for tensor in module.parameters() if tensor.is_floating_point()), torch.zeros(1))
+    held = (*module.parameters(), *module.buffers())
+    like = next((tensor for tensor in held if tensor.is_floating_point()), torch.zeros(1))
     drawn = torch.randn((batch, *shape), generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     return drawn.to(dtype=like.dtype, device=like.device)
 

@@ -155,8 +155,9 @@ class Network:
     @cached_property
     def unit_index(self) -> IntArray:
         """Layer and neuron of every unit, (N, 2), in the order of the code."""
-        pairs = [(number, int(i)) for number, layer in enumerate(self.layers) for i in layer.unit_neurons]
-        index = np.array(pairs, dtype=np.int64).reshape(-1, 2)
+        counts = [len(layer.unit_neurons) for layer in self.layers]
+        depths = np.repeat(np.arange(len(counts), dtype=np.int64), counts)
+        index = np.stack([depths, np.concatenate([layer.unit_neurons for layer in self.layers])], axis=1)
         index.setflags(write=False)
         return index
 

@@ -191,7 +191,15 @@ def _sparse(arrays: Mapping[str, npt.NDArray[Any]], number: int, source: str) ->
             f"{source} holds weight_{number}_data, but no weight_{number}_{missing[0]}; a sparse weight "
             f"has {', '.join(_SPARSE)}."
         )
-    data, indices, indptr, shape = (arrays[f"weight_{number}_{part}"] for part in _SPARSE)
+    indices, indptr, shape = (arrays[f"weight_{number}_{part}"] for part in _SPARSE[1:])
+    for part, array in zip(_SPARSE[1:], (indices, indptr, shape), strict=True):
+        if array.dtype.kind not in "iu" or array.ndim != 1:
+            raise NetworkFileError(
+                f"{source}: weight_{number}_{part} must be an array of whole numbers with 1 dimension, "
+                f"got shape {array.shape} of {array.dtype}."
+            )
+    # scipy has no sparse matrices of float16.
+    data = _real(arrays, f"weight_{number}_data", 1, source).astype(np.float64)
     from scipy.sparse import csr_array
 
     try:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from polyspline.errors import ShapeError, UnsupportedLayerError
 from polyspline.network import tensors
+from polyspline.network.contractions import cumulated, einsum
 from polyspline.network.onnx_call import Call
 from polyspline.network.onnx_ops_windows import WINDOW_OPERATORS
 from polyspline.network.tensors import Operand, Tensor
@@ -126,6 +127,14 @@ def _reduction(function: Callable[[Tensor, list[int] | None, bool], Tensor]) -> 
     return of
 
 
+def _einsum(call: Call, *operands: Operand) -> Tensor:
+    return einsum(str(call["equation"]), operands)
+
+
+def _cumulated(call: Call, x: Tensor, axis: Array) -> Tensor:
+    return cumulated(x, int(axis), exclusive=bool(call["exclusive"]), reverse=bool(call["reverse"]))
+
+
 # ---- units
 
 
@@ -203,6 +212,10 @@ OPERATORS: dict[str, Function] = {
     "ReduceMin": _reduction(lambda x, axes, keep: tensors.reduced_extreme(x, axes, keep, -1)),
     "Max": _folded(lambda x, y: tensors.extreme(x, y, 1)),
     "Min": _folded(lambda x, y: tensors.extreme(x, y, -1)),
+    "ReduceL1": _reduction(
+        lambda x, axes, keep: tensors.total(tensors.units(x, "abs"), axes, keep, mean=False)
+    ),
+    "Einsum": _einsum, "CumSum": _cumulated,
     "Relu": _named("relu"), "Abs": _named("abs"), "LeakyRelu": _leaky_relu, "PRelu": _prelu, "Clip": _clip,
     "HardSigmoid": _hard_sigmoid, "Shrink": _shrink, "ThresholdedRelu": _thresholded,
     "BatchNormalization": _batch_norm, **WINDOW_OPERATORS,

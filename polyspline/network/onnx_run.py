@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from polyspline.errors import NetworkFileError, PolysplineError, UnsupportedLayerError
-from polyspline.network.comparisons import COMPARISONS, Comparison, chosen, compared
+from polyspline.network.comparisons import JUMPS, Jumping, combined, jumped
 from polyspline.network.graph import Graph
 from polyspline.network.onnx_call import Call
 from polyspline.network.onnx_ops import MOVING, OPERATORS, PASSING
@@ -69,7 +69,10 @@ def run_nodes(
     _Runner(given.graph, opset).run_all(model, values)
     if output not in values:
         raise NetworkFileError(f"nothing in the ONNX model makes its output {output!r}: the file is damaged.")
-    return accepted(values[output], drop_output_activation)
+    found = values[output]
+    if isinstance(found, Jumping):
+        found = Refusal(found.place, found.reason)
+    return accepted(found, drop_output_activation)
 
 
 class _Runner:
@@ -107,7 +110,7 @@ class _Runner:
             stopped = next((value for value in inputs if isinstance(value, Refusal)), None)
             if stopped is not None:
                 return self._refused(node, call, stopped, inputs)
-            if not any(isinstance(value, Tensor | Comparison) for value in inputs):
+            if not any(isinstance(value, Tensor | Jumping) for value in inputs):
                 return self._constant(node, place, inputs)
             return self._simplified(self._dispatch(node, call, inputs))
         except UnsupportedLayerError as wrong:
@@ -132,21 +135,19 @@ class _Runner:
             raise UnsupportedLayerError(
                 f"is an operator of {node.domain!r}, not of ONNX itself (a custom operator)"
             )
-        if name in COMPARISONS:
-            return compared(name, *(_plain(value) for value in inputs))
-        if any(isinstance(value, Comparison) for value in inputs):
-            if name != "Where" or not isinstance(inputs[0], Comparison):
-                raise UnsupportedLayerError(reason_against("Greater"))
-            return chosen(*(_plain(value) for value in inputs))
         if name in PASSING:
             return PASSING[name](call, *inputs)
+        if any(isinstance(value, Jumping) for value in inputs):
+            return combined(name, [_plain(value) for value in inputs])
+        if name in JUMPS:
+            return jumped(name, *(_plain(value) for value in inputs))
         if name == "Shape":
             shape = np.array(inputs[0].shape, dtype=np.int64)
             return shape[call.attributes.get("start", 0) : call.attributes.get("end", len(shape))]
         if name == "Size":
             return np.array(inputs[0].ids.size, dtype=np.int64)
         if name in MOVING:
-            return self._moved(node, inputs)
+            return self._moved(node, call, inputs)
         if name not in OPERATORS:
             raise UnsupportedLayerError(reason_against(name))
         return OPERATORS[name](call, *(_plain(value) for value in inputs))
@@ -181,7 +182,7 @@ class _Runner:
             return np.asarray(self.graph.values_of(found.ids))
         return found
 
-    def _moved(self, node: onnx.NodeProto, inputs: list[Any]) -> Any:
+    def _moved(self, node: onnx.NodeProto, call: Call, inputs: list[Any]) -> Any:
         """Operators that only move numbers around run on the ids themselves, counted from 1."""
 
         def covered(value: Any) -> Any:
@@ -189,6 +190,10 @@ class _Runner:
                 return np.asarray(self.graph.constants(value) + 1)
             return np.asarray(value.ids + 1) if isinstance(value, Tensor) else value
 
+        if node.op_type.startswith("Scatter") and call["reduction"] not in (None, "none"):
+            raise UnsupportedLayerError(
+                f"puts the {call['reduction']} into entries that it chooses, which is not supported"
+            )
         found = _evaluated(node, [covered(value) for value in inputs], self.opset)
         results = found if isinstance(found, list) else [found]
         return [Tensor(self.graph, self.graph.with_zeros(np.asarray(some, np.int64) - 1)) for some in results]

@@ -41,6 +41,9 @@ _NORMS = frozenset(
     }
 )  # fmt: skip
 
+HOW_TO_DROP = "pass drop_output_activation=True"
+"""What the refusal of a smooth function at the very end of a model offers."""
+
 OUTPUT_ACTIVATIONS = frozenset(
     {
         "sigmoid", "tanh", "softmax", "_softmax", "log_softmax", "_log_softmax", "log_sigmoid", "softplus",
@@ -106,6 +109,6 @@ def accepted(output: Any, drop_output_activation: bool) -> Any:
         raise UnsupportedLayerError(f"{output.place}: {output.reason}.")
     if not drop_output_activation:
         raise UnsupportedLayerError(
-            f"{output.place}: {output.reason}; pass drop_output_activation=True to analyse what goes into it."
+            f"{output.place}: {output.reason}; {HOW_TO_DROP} to analyse what goes into it."
         )
     return output.before

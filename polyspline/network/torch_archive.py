@@ -40,6 +40,7 @@ _HOW = (
     "save it with torch.export.save(torch.export.export(module.eval(), (example,)), 'model.pt2'), or with "
     "Network.from_torch(module).save('model.npz')"
 )
+_CONTROL_FLOW = "torch.ops.higher_order."
 # What broken archives and unexpected contents lead to.
 _DAMAGE = (
     ValueError, KeyError, TypeError, IndexError, AttributeError, RuntimeError, OSError, EOFError, MemoryError,
@@ -80,6 +81,9 @@ def read_program(path: Path) -> Program:
         )
     try:
         with zipfile.ZipFile(path) as archive:
+            # Of a file that is cut off, what is found may be an archive within the archive.
+            if min((member.header_offset for member in archive.infolist()), default=0) > 0:
+                raise zipfile.BadZipFile
             return _Archive(archive, name).program()
     except (NetworkFileError, UnsupportedLayerError):
         raise
@@ -218,6 +222,10 @@ def _target(text: str, place: str) -> Any:
     match = _OPERATOR.fullmatch(text)
     packet = getattr(torch.ops.aten, match.group(1), None) if match else None
     if match is None or packet is None or match.group(2) not in packet.overloads():
+        if text.startswith(_CONTROL_FLOW):
+            raise UnsupportedLayerError(
+                f"{place}: calls {text}, which is control flow; only straight programs are supported."
+            )
         raise UnsupportedLayerError(f"{place}: calls {text}, which is no operator of torch's own library.")
     return getattr(packet, match.group(2))
 

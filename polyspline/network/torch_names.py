@@ -24,7 +24,8 @@ DROPOUTS = frozenset(
 PASSING = DROPOUTS | frozenset(
     {
         "clone", "detach", "detach_", "contiguous", "alias", "lift_fresh_copy", "to", "_to_copy", "type_as",
-        "positive", "requires_grad_",
+        "positive", "requires_grad_", "detach_copy", "alias_copy", "resolve_conj", "resolve_neg",
+        "nan_to_num",
     }
 )  # fmt: skip
 """Operators that change no real number."""
@@ -37,14 +38,15 @@ MOVING = frozenset(
         "expand", "expand_copy", "expand_as", "broadcast_to", "repeat", "repeat_interleave", "tile", "flip",
         "fliplr", "flipud", "roll", "rot90", "slice", "slice_copy", "slice_scatter", "select", "select_copy",
         "select_scatter", "narrow", "index", "index_select", "index_put", "take", "gather", "masked_fill",
-        "where", "chunk", "split", "split_with_sizes", "tensor_split", "hsplit", "vsplit", "unbind",
+        "where", "chunk", "split", "split_with_sizes", "tensor_split", "unbind",
         "unsafe_chunk", "unsafe_split", "unsafe_split_with_sizes", "stack", "cat", "concat", "concatenate",
         "hstack", "vstack", "dstack", "column_stack", "row_stack", "atleast_1d", "atleast_2d", "ravel", "pad",
         "constant_pad_nd", "reflection_pad1d", "reflection_pad2d", "reflection_pad3d", "replication_pad1d",
         "replication_pad2d", "replication_pad3d", "_pad_circular", "upsample_nearest1d", "upsample_nearest2d",
         "upsample_nearest3d", "_upsample_nearest_exact1d", "_upsample_nearest_exact2d",
         "_upsample_nearest_exact3d", "pixel_shuffle", "pixel_unshuffle", "channel_shuffle", "unfold",
-        "im2col", "diagonal", "copy", "fill",
+        "im2col", "diagonal", "copy", "fill", "diag_embed", "take_along_dim", "scatter", "index_copy",
+        "index_fill", "broadcast_tensors", "block_diag", "adjoint", "hsplit", "vsplit", "dsplit",
     }
 )  # fmt: skip
 """Operators that only move numbers around."""
@@ -59,9 +61,9 @@ SHAPE_ONLY = frozenset(
 
 LINEAR = frozenset(
     {
-        "upsample_linear1d", "upsample_bilinear2d", "upsample_bicubic2d", "upsample_trilinear3d", "cumsum",
-        "einsum", "tensordot", "bilinear", "trace", "outer", "kron", "inner", "vdot", "logcumsum",
-        "grid_sampler_2d", "triu", "tril", "diff",
+        "upsample_linear1d", "upsample_bilinear2d", "upsample_bicubic2d", "upsample_trilinear3d",
+        "_upsample_bilinear2d_aa", "_upsample_bicubic2d_aa", "tensordot", "trace", "outer", "kron", "inner",
+        "vdot", "triu", "tril", "trapezoid", "linalg_cross", "linalg_multi_dot", "col2im",
     }
 )  # fmt: skip
 """Operators that are linear in the one argument that depends on the input."""

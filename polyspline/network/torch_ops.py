@@ -15,6 +15,8 @@ import numpy.typing as npt
 from polyspline.cpa.matrices import DENSE_LIMIT
 from polyspline.errors import TooLargeError, UnsupportedLayerError
 from polyspline.network import tensors
+from polyspline.network.contractions import cumulated, einsum
+from polyspline.network.reasons import reason_against
 from polyspline.network.tensors import Operand, Tensor
 from polyspline.network.torch_ops_windows import WINDOW_OPERATORS
 
@@ -103,6 +105,60 @@ def _mean(x: Tensor, dim: int | Sequence[int] | None = None, keepdim: bool = Fal
     return tensors.total(x, dim, keepdim, mean=True)
 
 
+def _einsum(equation: str, operands: Sequence[Operand], path: object = None) -> Tensor:
+    return einsum(equation, operands)
+
+
+def _bilinear(x: Operand, other: Operand, weight: Array, bias: Operand | None = None) -> Tensor:
+    found = einsum("...i,oij,...j->...o", [x, weight, other])
+    return found if bias is None else tensors.add(found, bias)
+
+
+def _difference(
+    x: Tensor, n: int = 1, dim: int = -1, prepend: Operand | None = None, append: Operand | None = None
+) -> Tensor:
+    ends = [tensors.as_tensor(x.graph, end).ids for end in (prepend, x, append) if end is not None]
+    found = x.like(np.moveaxis(np.concatenate(ends, axis=dim), dim, -1))
+    for _ in range(n):
+        found = tensors.add(found.like(found.ids[..., 1:]), found.like(found.ids[..., :-1]), -1.0)
+    return found.like(np.moveaxis(found.ids, -1, dim))
+
+
+def _between(x: Operand, end: Operand, weight: Operand) -> Tensor:
+    if isinstance(weight, Tensor):
+        raise UnsupportedLayerError(
+            "interpolates by something that depends on the input, which is not piecewise affine"
+        )
+    share = np.asarray(weight, dtype=np.float64)
+    graph = next(value.graph for value in (x, end) if isinstance(value, Tensor))
+    return tensors.weighted_sum(
+        [(tensors.as_tensor(graph, x), 1.0 - share), (tensors.as_tensor(graph, end), share)]
+    )
+
+
+def _plus(function: Callable[[Operand, Operand], Any]) -> Callable[..., Tensor]:
+    def of(x: Operand, first: Operand, second: Operand, value: float = 1.0) -> Tensor:
+        return tensors.add(x, function(first, second), float(value))
+
+    return of
+
+
+def _times(x: Operand, y: Operand) -> Operand:
+    return tensors.multiply(x, y) if isinstance(x, Tensor) or isinstance(y, Tensor) else np.multiply(x, y)
+
+
+def _over(x: Operand, y: Operand) -> Operand:
+    return tensors.divide(x, y) if isinstance(x, Tensor) or isinstance(y, Tensor) else np.divide(x, y)
+
+
+def _norm(x: Tensor, order: float = 2, dim: Any = None, keepdim: bool = False) -> Tensor:
+    if order == 1:
+        return tensors.total(tensors.units(x, "abs"), dim, keepdim, mean=False)
+    if order == float("inf"):
+        return tensors.reduced_extreme(tensors.units(x, "abs"), dim, keepdim, 1)
+    raise UnsupportedLayerError(reason_against("linalg_vector_norm"))
+
+
 # ---- extremes
 
 
@@ -181,6 +237,9 @@ def _threshold(x: Tensor, threshold: float, value: float) -> Tensor:
 OPERATORS: dict[str, Callable[..., Any]] = {
     "add": _add, "sub": _subtract, "subtract": _subtract, "rsub": _reverse_subtract, "mul": tensors.multiply,
     "multiply": tensors.multiply, "div": _divide, "divide": _divide, "true_divide": tensors.divide,
+    "einsum": _einsum, "bilinear": _bilinear, "diff": _difference, "lerp": _between,
+    "cumsum": lambda x, dim: cumulated(x, dim), "linalg_vector_norm": _norm,
+    "addcmul": _plus(_times), "addcdiv": _plus(_over),
     "neg": tensors.negated, "negative": tensors.negated, "pow": _power, "sum": _sum, "mean": _mean,
     "matmul": tensors.matmul, "mm": tensors.matmul, "bmm": tensors.matmul, "mv": tensors.matmul,
     "dot": tensors.matmul, "linear": _linear, "addmm": _affine_product, "baddbmm": _affine_product,

@@ -10,7 +10,7 @@ import numpy as np
 
 from polyspline.cpa.matrices import IntArray
 from polyspline.errors import PolysplineError, ShapeError, UnsupportedLayerError
-from polyspline.network.comparisons import COMPARISONS, Comparison, chosen, compared
+from polyspline.network.comparisons import JUMPS, Jumping, combined, jumped
 from polyspline.network.graph import Graph
 from polyspline.network.reasons import Refusal, accepted, reason_against, refused
 from polyspline.network.tensors import Tensor
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import torch
 
 _IGNORED = frozenset({"dtype", "layout", "device", "pin_memory", "memory_format", "non_blocking", "copy"})
+_SCALARS = frozenset({"value", "self", "other"})  # of operators that move numbers, those that are moved
 _FORBIDDEN = frozenset({"from_file"})  # opens a file, which no model needs
 
 UnitMaker = Callable[[int, Tensor], Tensor]
@@ -61,6 +62,8 @@ def run_program(
         results = found if step.several else [found]
         values |= dict(zip(step.outputs, results, strict=True))
     output = values[program.output.name]
+    if isinstance(output, Jumping):
+        output = Refusal(output.place, output.reason)
     output = accepted(output, drop_output_activation)
     graph.place = "the output"
     final = output if isinstance(output, Tensor) else runner.as_moving(output)
@@ -88,7 +91,7 @@ class _Runner:
         refusal = next((value for value in _flat(given) if isinstance(value, Refusal)), None)
         if refusal is not None:
             return self._refused(refusal, step, name, args, kwargs)
-        if not any(isinstance(value, Tensor | Comparison) for value in _flat(given)):
+        if not any(isinstance(value, Tensor | Jumping) for value in _flat(given)):
             return self._constant(step, name, args, kwargs)
         try:
             return self._simplified(self._call(step, name, args, kwargs))
@@ -102,15 +105,16 @@ class _Runner:
             ) from wrong
 
     def _call(self, step: Step, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        plain = name.removesuffix("_") if name not in OPERATORS else name
+        written = name in OPERATORS or name.endswith("__")
+        plain = name if written else name.removesuffix("_")
         if name == "polyspline::unit":
             return self.registered(int(args[1]), args[0])
-        if name in COMPARISONS:
-            return compared(name, *(_plain(value) for value in args[:2]))
-        if any(isinstance(value, Comparison) for value in _flat(args)):
-            return _chosen(plain, args)
         if name in PASSING:
             return self._passed(name, _bound(step.target, args, kwargs))
+        if any(isinstance(value, Jumping) for value in _flat([args, *kwargs.values()])):
+            return combined("" if kwargs else plain, [_plain(value) for value in args])
+        if plain in JUMPS:
+            return jumped(plain, *(_plain(value) for value in args))
         if plain in MOVING:
             return self._moved(step.target, args, kwargs)
         if plain in SHAPE_ONLY:
@@ -191,14 +195,14 @@ class _Runner:
                 )  # so that any view of it can be made
             if isinstance(value, list | tuple):
                 return type(value)(covered(name, entry) for entry in value)
-            if name == "value" and isinstance(value, int | float) and value != 0:
+            if name in _SCALARS and isinstance(value, int | float) and value != 0:
                 return float(self.graph.constants(float(value))[()] + 1)
             return value
 
         bound = {k: v for k, v in _bound(target, args, kwargs).items() if k not in _IGNORED}
-        if bound.get("accumulate"):
+        if bound.get("accumulate") or bound.get("reduce"):
             raise UnsupportedLayerError(
-                "adds to entries that it chooses (accumulate=True), which is not supported"
+                "adds to entries that it chooses (accumulate or reduce), which is not supported"
             )
         positional, named = _split(target, {key: covered(key, value) for key, value in bound.items()})
         return self._uncovered(target(*positional, **named))
@@ -245,13 +249,6 @@ class _Runner:
             return out
 
         return probed_linear(found[0], of)
-
-
-def _chosen(name: str, args: tuple[Any, ...]) -> Tensor:
-    """Choice by a comparison: all that may be done with one."""
-    if name != "where" or not isinstance(args[0], Comparison) or len(args) != 3:
-        raise UnsupportedLayerError(reason_against("gt"))
-    return chosen(args[0], _plain(args[1]), _plain(args[2]))
 
 
 def _flat(values: Any) -> Iterator[Any]:

@@ -13,7 +13,7 @@ from polyspline.errors import ArgumentError, ShapeError
 
 WORD_BITS = 64
 _MOST_PIECES = 1 << 15
-_CHUNK_ROWS = 1 << 14
+_CHUNK_ENTRIES = 1 << 18  # of codes, packed at a time
 
 Codes = NDArray[Any]
 Words = NDArray[np.uint64]
@@ -71,15 +71,17 @@ class CodePacking:
                 f"CodePacking: units have {int(pieces.min())} to {int(pieces.max())} pieces; "
                 f"expected 1 to {_MOST_PIECES}: split the unit into several."
             )
-        bits = np.array([max(1, int(count - 1).bit_length()) for count in pieces], dtype=np.int64)
-        word = np.zeros(len(pieces), dtype=np.int64)
-        shift = np.zeros(len(pieces), dtype=np.int64)
+        # The exponent of a whole number is the number of its bits.
+        bits = np.maximum(1, np.frexp(pieces - 1)[1].astype(np.int64))
+        words, shifts = [], []
         current, used = 0, 0
-        for unit, width in enumerate(bits):
+        for width in bits.tolist():
             if used + width > WORD_BITS:
                 current, used = current + 1, 0
-            word[unit], shift[unit] = current, used
-            used += int(width)
+            words.append(current)
+            shifts.append(used)
+            used += width
+        word, shift = np.array(words, dtype=np.int64), np.array(shifts, dtype=np.int64)
         mask = (np.uint64(1) << bits.astype(np.uint64)) - np.uint64(1)
         for name, value in (
             ("n_pieces", pieces),
@@ -132,8 +134,8 @@ class CodePacking:
                 f"{self.n_units} units, ({self.n_units},) or (B, {self.n_units})."
             )
         packed = np.zeros((len(batch), self.n_words), dtype=np.uint64)
-        for low in range(0, len(batch), _CHUNK_ROWS):
-            rows = batch[low : low + _CHUNK_ROWS]
+        for low in range(0, len(batch), self._chunk_rows):
+            rows = batch[low : low + self._chunk_rows]
             wrong = (rows < 0) | (rows >= self.n_pieces)
             if wrong.any():
                 row, unit = (int(first) for first in np.argwhere(wrong)[0])
@@ -141,15 +143,20 @@ class CodePacking:
                     f"pack: code {low + row} has piece {int(rows[row, unit])} for unit {unit}; "
                     f"expected 0 to {int(self.n_pieces[unit]) - 1}."
                 )
-            self._pack_into(rows, packed[low : low + _CHUNK_ROWS])
+            if self.n_units:
+                shifted = rows.astype(np.uint64) << self.shift
+                packed[low : low + len(rows)] = np.bitwise_or.reduceat(shifted, self._first_units, axis=1)
         return packed[0] if given.ndim == 1 else packed
 
-    def _pack_into(self, rows: Codes, out: Words) -> None:
-        columns = np.ascontiguousarray(rows.T)
-        words = np.zeros((self.n_words, len(rows)), dtype=np.uint64)
-        for unit in range(self.n_units):
-            words[self.word[unit]] |= columns[unit].astype(np.uint64) << self.shift[unit]
-        out[:] = words.T
+    @property
+    def _chunk_rows(self) -> int:
+        """Codes that are packed at a time."""
+        return max(1, _CHUNK_ENTRIES // max(1, self.n_units))
+
+    @cached_property
+    def _first_units(self) -> NDArray[np.int64]:
+        """First unit of each word."""
+        return np.searchsorted(self.word, np.arange(self.n_words))
 
     def unpack(self, packed: ArrayLike) -> Codes:
         """Unpack words into codes.
@@ -177,12 +184,9 @@ class CodePacking:
                 f"({self.n_words},) or (B, {self.n_words})."
             )
         codes = np.empty((len(batch), self.n_units), dtype=self.code_dtype)
-        for low in range(0, len(batch), _CHUNK_ROWS):
-            words = np.ascontiguousarray(batch[low : low + _CHUNK_ROWS].T)
-            columns = np.empty((self.n_units, words.shape[1]), dtype=self.code_dtype)
-            for unit in range(self.n_units):
-                columns[unit] = (words[self.word[unit]] >> self.shift[unit]) & self.mask[unit]
-            codes[low : low + _CHUNK_ROWS] = columns.T
+        for low in range(0, len(batch), self._chunk_rows):
+            rows = batch[low : low + self._chunk_rows]
+            codes[low : low + len(rows)] = (rows[:, self.word] >> self.shift) & self.mask
         return codes[0] if given.ndim == 1 else codes
 
     def piece_column(self, packed: Words, unit: int) -> NDArray[np.int64]:

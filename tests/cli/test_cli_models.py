@@ -51,3 +51,32 @@ def test_a_model_that_is_no_network_is_refused(polyspline: Polyspline, tmp_path:
     outcome = polyspline("info", path)
     assert (outcome.status, outcome.stdout) == (2, "")
     assert "applies tanh" in outcome.stderr
+
+
+@pytest.mark.parametrize("command", ["enumerate", "count", "info", "invert"])
+def test_a_smooth_function_at_the_end_is_left_out_if_that_is_asked_for(
+    polyspline: Polyspline, tmp_path: Path, command: str
+) -> None:
+    path = tmp_path / "model.onnx"
+    smooth = TEXT.replace("y = Add (c, s)", "t = Add (c, s) y = Sigmoid (t)")
+    path.write_bytes(parser.parse_model(smooth).SerializeToString())
+    (tmp_path / "x.json").write_text("[1.0]")
+    given = [command, path, *[tmp_path / "x.json"] * (command == "invert")]
+    rest = ["--json", *(["--box", "-1", "1"] if command != "info" else [])]
+    refused = polyspline(*given, *rest)
+    assert (refused.status, refused.stdout) == (2, "")
+    (sentence,) = refused.stderr.splitlines()
+    assert "applies sigmoid" in sentence
+    assert sentence.endswith("; give --drop-output-activation to analyse what goes into it.")
+    outcome = polyspline(*given, *rest, "--drop-output-activation")
+    assert outcome.status == 0
+    # What goes into the sigmoid is the model without one.
+    path.write_bytes(parser.parse_model(TEXT).SerializeToString())
+    for name in ("regions", "units", "distance", "latent_dim"):
+        assert outcome.facts.get(name) == polyspline(*given, *rest).facts.get(name)
+
+
+def test_a_run_has_no_function_to_leave_out(polyspline: Polyspline, run_file: Path) -> None:
+    outcome = polyspline("info", run_file, "--drop-output-activation")
+    assert (outcome.status, outcome.stdout) == (2, "")
+    assert "is for networks" in outcome.stderr

@@ -170,6 +170,28 @@ CHAINS: dict[str, tuple[list[Any], tuple[int, ...]]] = {
         ],
         (2, 3),
     ),
+    "contractions": (
+        [
+            node("Einsum", drawn(3, 2), "", drawn(4), equation="oj,bjk,k->bko"),
+            node("CumSum", "", np.array(-1, LONG)),
+            node("CumSum", "", np.array(1, LONG), exclusive=1, reverse=1),
+            node("Einsum", drawn(3), "", equation="i,...i"),
+            node("ReduceL1", "", np.array([1], LONG)),
+        ],
+        (2, 4),
+    ),
+    "spelled by jumps": (
+        [
+            node("Sign", "x"),
+            node("Mul", "", np.float32(0.25)),
+            node("Sub", "x", ""),
+            node("Abs", "x"),
+            node("Greater", "", np.float32(0.25)),
+            node("Mul", "x", np.float32(0)),
+            node("Where", "y4", "y2", ""),
+        ],
+        (3,),
+    ),
     "moving": (
         [
             node("Transpose", perm=[0, 2, 1]),
@@ -254,6 +276,26 @@ def test_a_choice_by_a_comparison_is_a_unit() -> None:
     nodes.append(node("Where", "", "y0", np.float32(0.5)))
     net = assert_agrees(model(nodes, (3,)), (3,))
     assert net.n_units == 3
+
+
+@pytest.mark.parametrize("dynamo", [False, True], ids=["torchscript", "dynamo"])
+def test_units_that_torch_exports(dynamo: bool, tmp_path: Path) -> None:
+    units = [
+        nn.LeakyReLU(0.3), nn.PReLU(2), nn.ReLU6(), nn.Hardsigmoid(), nn.Softshrink(0.25),
+        nn.Hardtanh(-1, 0.5), nn.Threshold(0, 0),
+    ]  # fmt: skip
+
+    def all_of(x: torch.Tensor, *parts: nn.Module) -> torch.Tensor:
+        y = torch.einsum("bij,jk->bik", torch.cat([part(x) for part in parts], 2).cumsum(2), weight)
+        return torch.maximum(y.amax(1), torch.abs(y[:, 0]).clamp_min(0.25))
+
+    weight = torch.tensor(drawn(3 * len(units), 2))
+    module = seeded(Lambda(all_of, *units)).float()
+    path = tmp_path / "model.onnx"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(module, (torch.zeros(1, 2, 3),), path, dynamo=dynamo, verbose=False)
+    assert_agrees(onnx.load(path), (2, 3), load_network(path))
 
 
 @pytest.mark.parametrize("opset", [13, 17, onnx.defs.onnx_opset_version()])

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from polyspline.errors import (
@@ -83,6 +84,48 @@ def test_whole_numbers_narrow_floats_and_byte_strings_are_read(tmp_path: Path) -
     changed["activation"] = np.array([b"relu", b"identity"])
     np.savez(tmp_path / "model.npz", comment=np.array("ignored"), **changed)
     assert load_network(tmp_path / "model.npz")([1.0, 1.0]).tolist() == [6.0]
+
+
+SPARSE: dict[str, Any] = {
+    "weight_1_data": np.array([1.0, 2.0], dtype=np.float16),
+    "weight_1_indices": np.array([0, 2]),
+    "weight_1_indptr": np.array([0, 2]),
+    "weight_1_shape": np.array([1, 3]),
+}
+
+
+def test_sparse_weights_of_narrow_floats_are_read(tmp_path: Path) -> None:
+    changed = {**GOOD, **SPARSE}
+    del changed["weight_1"]
+    np.savez(tmp_path / "model.npz", **changed)
+    net = load_network(tmp_path / "model.npz")
+    assert net.layers[1].is_sparse
+    assert net.layers[1].weight.tolist() == [[1.0, 0.0, 2.0]]
+
+
+@pytest.mark.parametrize(
+    ("part", "value"),
+    [
+        ("data", np.array([1.0, 1j])),
+        ("data", np.ones((2, 1))),
+        ("indices", np.array([0, 3])),
+        ("indices", np.array([0.5, 1.0])),
+        ("indptr", np.array([0, 3])),
+        ("shape", np.array([1])),
+        ("shape", np.array(3)),
+        ("shape", np.array(["1", "3"])),
+        ("shape", np.array([-1, 3])),
+    ],
+)
+def test_sparse_weights_that_are_no_matrix_are_refused(
+    tmp_path: Path, part: str, value: npt.NDArray[Any]
+) -> None:
+    changed = {**GOOD, **SPARSE, f"weight_1_{part}": value}
+    del changed["weight_1"]
+    np.savez(tmp_path / "model.npz", **changed)
+    with pytest.raises(NetworkFileError, match=r"model\.npz': weight_1") as caught:
+        load_network(tmp_path / "model.npz")
+    assert "\n" not in str(caught.value)
 
 
 def test_a_compressed_file_is_read(tmp_path: Path) -> None:

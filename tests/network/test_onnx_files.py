@@ -151,6 +151,15 @@ REFUSED: dict[str, tuple[Callable[[], onnx.ModelProto], type[PolysplineError], s
         UnsupportedLayerError,
         "jumps by 0.25",
     ),
+    "jump at the end": (lambda: parsed("y = Sign (x)"), UnsupportedLayerError, r"\(Sign\): applies sign"),
+    "sums of chosen entries": (
+        lambda: parsed(
+            "i = Constant <value = int64[1, 3] {0, 0, 1}> () "
+            'y = ScatterElements <axis = 1, reduction = "add"> (x, i, x)'
+        ),
+        UnsupportedLayerError,
+        r"\(ScatterElements\): puts the add into entries",
+    ),
     "product": (lambda: parsed("y = Mul (x, x)"), UnsupportedLayerError, r"\(Mul\): multiplies two things"),
     "norm": (
         lambda: parsed("y = LayerNormalization (x, w) w = Constant <value = float[3] {1.0, 1.0, 1.0}> ()"),
