@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from polyspline.cpa.forward import ForwardProduct
+from polyspline.cpa.forward_product import ForwardProduct
 from polyspline.cpa.knots import knots_of
 from polyspline.errors import ArgumentError, ShapeError
 from polyspline.manifold.brief import Brief

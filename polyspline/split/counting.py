@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from polyspline.cpa.forward import ForwardProduct
+from polyspline.cpa.forward_product import ForwardProduct
 from polyspline.domains import Domain, check_dimension
 from polyspline.errors import ArgumentError
 from polyspline.network import Network

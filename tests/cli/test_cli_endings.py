@@ -120,7 +120,7 @@ def test_a_broken_law_is_a_defect_and_not_bad_input(
 ) -> None:
     import polyspline.network
 
-    def broken(_: object) -> None:
+    def broken(*_: object) -> None:
         raise InvariantError("a law is broken.")
 
     monkeypatch.setattr(polyspline.network, "load_network", broken)
