@@ -188,6 +188,8 @@ def _surely_apart(t: Tables, one: int, other: int, s: RowSpace) -> bool:
 @compiled_part
 def _reaches(k: int, s: RowSpace) -> int:
     """First row of a chain of two rows or more from the upper end of row k to its lower one; -1 for none."""
+    if s.entering[s.below[k]] == 1:
+        return NOTHING  # a chain would have to end in another row
     begin: int = s.head[s.above[k]]
     while begin >= 0:
         if begin != k and s.below[begin] != s.below[k]:
@@ -229,10 +231,12 @@ def drop_implied(t: Tables, n: int, s: RowSpace) -> int:
         if s.above[j] >= 0 and s.below[j] >= 0:
             s.head[s.above[j]] = NOTHING
             s.head[s.below[j]] = NOTHING
+            s.entering[s.below[j]] = ZERO
     for j in range(n):
         if s.above[j] >= 0 and s.below[j] >= 0:
             s.following[j] = s.head[s.above[j]]
             s.head[s.above[j]] = j
+            s.entering[s.below[j]] += 1
     kept = ZERO
     for j in range(n):
         implied = False

@@ -37,6 +37,7 @@ class RowSpace(NamedTuple):
     implied: Flags  # (capacity,)
     following: Integers  # (capacity,) next row with the same `above`
     head: Integers  # (functions,) first row with each `above`
+    entering: Integers  # (functions,) number of rows with each `below`
     visited: Integers  # (functions,)
     stack: Integers  # (functions,)
     stamp: Integers  # (1,)
@@ -71,6 +72,7 @@ def row_space(tables: Tables) -> RowSpace:
         implied=np.zeros(capacity, np.bool_),
         following=np.zeros(capacity, np.int64),
         head=np.zeros(functions, np.int64),
+        entering=np.zeros(functions, np.int64),
         visited=np.zeros(functions, np.int64),
         stack=np.zeros(functions + 1, np.int64),
         stamp=np.zeros(1, np.int64),
