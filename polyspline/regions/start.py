@@ -82,7 +82,7 @@ def start_code(net: ExactNetwork, domain: ExactDomain, point: Floats, inside: Fl
     raise InvariantError("no direction leads from the start point into a region; please report the network.")
 
 
-def start_regions(net: Network, domain: Domain, exact_domain: ExactDomain, points: Floats) -> Integers:
+def start_regions(net: Network, domain: Domain, points: Floats) -> Integers:
     """Activation codes (B, N) of regions whose closures hold points (B, S) of the domain; see `start_code`.
 
     Notes
@@ -96,7 +96,7 @@ def start_regions(net: Network, domain: Domain, exact_domain: ExactDomain, point
     codes = np.array(pieces.low, np.int64)
     for place in np.flatnonzero(~generic).tolist():
         exact, inside = exact_network(net.layers), domain.interior_point()
-        codes[place] = start_code(exact, exact_domain, points[place], inside)
+        codes[place] = start_code(exact, ExactDomain(normals, sides), points[place], inside)
     return codes
 
 

@@ -106,6 +106,8 @@ class Collection:
             for first, batch in zip(self._firsts(), self._batches, strict=True)
             for i, point in batch.exact.items()
         }
+        if not exact:
+            return {}
         places = np.flatnonzero(np.isin(order, list(exact))).tolist()
         return {place: exact[int(order[place])] for place in places}
 

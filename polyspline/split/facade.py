@@ -13,8 +13,6 @@ from polyspline.domains import Domain
 from polyspline.network import Network
 from polyspline.partition.partition import Partition
 from polyspline.partition.stop import StopReason
-from polyspline.regions.exact import ExactDomain
-from polyspline.regions.start import start_regions
 from polyspline.split.collecting import Collection
 from polyspline.split.problem import make_problem
 from polyspline.split.schedule import parts_in_order
@@ -77,8 +75,7 @@ def split_regions(
     watch = Watch(max_seconds, report)
     with watch.listening():
         problem = make_problem(net, domain)
-        origin = domain.default_start() if start is None else start
-        (code,) = start_regions(net, domain, ExactDomain(*domain.rows()), origin[None, :])
+        first = problem.default_region if start is None else problem.region_of(start)
         collection = Collection(problem)
         stop = StopReason.COMPLETE
         with closing(
@@ -94,7 +91,7 @@ def split_regions(
                 if early is not None:
                     stop = early
                     break
-        found = collection.in_order_from(problem.packing.pack(code), complete=stop is StopReason.COMPLETE)
+        found = collection.in_order_from(first, complete=stop is StopReason.COMPLETE)
     return Partition(
         net,
         domain,

@@ -21,6 +21,7 @@ from polyspline.domains import Box, Domain
 from polyspline.errors import DomainError
 from polyspline.network import Network
 from polyspline.partition.packing import CodePacking
+from polyspline.regions.start import start_regions
 from polyspline.split.state import AT_FIRST, SLOTS_PER_WORD, Net
 from solvers.integers import scaled_integer_rows
 from solvers.vertices import v_representation
@@ -129,6 +130,16 @@ class Problem:
     def exact_up_to(self, depth: int) -> ExactNetwork:
         """Exact network of the layers up to one."""
         return ExactNetwork(self.layers[: depth + 1])
+
+    def region_of(self, point: Floats) -> NDArray[np.uint64]:
+        """Packed code (words,) of a region whose closure holds a point (S,) of the domain, exact."""
+        (code,) = start_regions(self.net, self.domain, point[None, :])
+        return self.packing.pack(code)
+
+    @cached_property
+    def default_region(self) -> NDArray[np.uint64]:
+        """Packed code of the region that the order begins with if nothing else is asked for."""
+        return self.region_of(self.domain.default_start())
 
     @cached_property
     def root(self) -> Cell:

@@ -102,5 +102,5 @@ def _start_codes(net: Network, domain: Domain, problem: Problem, balls: Sequence
     """Packed codes (B, words) of the centres' regions, some at a time to save memory."""
     centres = np.array([ball.centre for ball in balls])
     parts = [centres[first : first + _CENTRES] for first in range(0, len(centres), _CENTRES)]
-    codes = (start_regions(net, domain, problem.exact_domain, part) for part in parts)
+    codes = (start_regions(net, domain, part) for part in parts)
     return np.concatenate([problem.packing.pack(some) for some in codes])

@@ -90,7 +90,7 @@ def walk_regions(
         if state is not None and not fresh:
             restore(problem, store, state)
         else:
-            (code,) = start_regions(net, domain, problem.exact_domain, origin[None, :])
+            (code,) = start_regions(net, domain, origin[None, :])
             store.add_start(problem.packing.pack(code), problem.slide(origin))
         journal = RunJournal(writer, problem, store, fresh=fresh) if writer is not None else None
         walk = Walk(

@@ -22,8 +22,9 @@ from polyspline.domains import Box
 from polyspline.enumeration import enumerate_regions
 from polyspline.network import zoo
 from polyspline.split import count
+from tests.bench import measure
 from tests.bench.cases import Case
-from tests.bench.measure import ROOT, cpu_seconds, measure_relucent, peak_bytes, resident_bytes
+from tests.bench.measure import ROOT, cpu_seconds, peak_bytes, resident_bytes
 
 WIDTHS: tuple[tuple[int, ...], ...] = (
     (2, 16, 16, 1),
@@ -57,7 +58,7 @@ def rate(work: Callable[[], Any]) -> tuple[Any, float]:
     return result, times / (cpu_seconds() - began)
 
 
-def measure(widths: tuple[int, ...], walk: bool) -> dict[str, Any]:
+def measure_engines(widths: tuple[int, ...], walk: bool) -> dict[str, Any]:
     """Regions per CPU-second of both engines on one network."""
     net, cube = zoo.random_network(widths, seed=SEED), Box(-1.0, 1.0, dim=widths[0])
     small, square = zoo.random_network((2, 4, 1), seed=SEED), Box(-1.0, 1.0, dim=2)
@@ -127,7 +128,9 @@ def cells(name: str, row: dict[str, Any]) -> list[str]:
     """Put a row into words."""
     walk = "" if row["walk"] is None else f"{row['walk']:,.0f}"
     rates = [f"{row['split']:,.0f}", f"{row['count']:,.0f}", walk]
-    peer = [f"{row['relucent']:,.0f}"] if "relucent" in row else []
+    peer = (
+        [] if "relucent" not in row else ["failed" if row["relucent"] is None else f"{row['relucent']:,.0f}"]
+    )
     return [name, f"{row['regions']:,}", *rates, f"{row['exact_fallbacks']:,}", *peer]
 
 
@@ -156,13 +159,10 @@ def main(arguments: list[str]) -> int:
     if options.request:
         request = json.loads(options.request)
         widths = tuple(request["widths"])
-        if "peer_cap" in request:
-            case = Case("peer", widths, whole_space=False)
-            print(json.dumps(measure_relucent(case, request["peer_cap"])))
-        elif "workers" in request:
+        if "workers" in request:
             print(json.dumps(measure_growth(widths, request["workers"])))
         else:
-            print(json.dumps(measure(widths, request["walk"])))
+            print(json.dumps(measure_engines(widths, request["walk"])))
         return 0
     if options.growth:
         growth(options.growth, options.workers, options.json)
@@ -180,8 +180,9 @@ def main(arguments: list[str]) -> int:
         if options.only is None or options.only in name:
             rows[name] = in_process({"widths": widths, "walk": not options.no_walk})
             if options.against:
-                found = in_process({"widths": widths, "peer_cap": options.peer_cap})
-                rows[name][options.against] = found["regions_per_cpu_second"]
+                case = Case(name, widths, whole_space=False)
+                found = measure.in_process(measure.request_for(case, peer=True, peer_cap=options.peer_cap))
+                rows[name][options.against] = None if found is None else found["regions_per_cpu_second"]
             if not options.json:
                 print_line(cells(name, rows[name]))
     if options.json:
