@@ -7,21 +7,21 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-import numpy.typing as npt
 
 from polyspline.cpa.affine import layer_values
 from polyspline.cpa.bounds import ROUNDOFF, TINY
 from polyspline.cpa.layers import make_layer
 from polyspline.domains import Box
 from polyspline.inversion.bounds import root_ranges, tighten
-from polyspline.inversion.chain import Floats
+from polyspline.inversion.chain import Floats, Integers
 from polyspline.inversion.dual import branching, certify_layers, exclude_beyond
+from polyspline.inversion.last_units import exclude_far, see_last_units
 from polyspline.inversion.problem import InversionProblem, make_problem
-from polyspline.inversion.relaxation import lay_out
+from polyspline.inversion.relaxation import lay_out, most_rows
 from polyspline.inversion.tightening import FEW
 from polyspline.network import Network
 from polyspline.notices import compiling
-from solvers.qp.bounding import bounding_multipliers
+from solvers.qp.bounding import Signs, bounding_multipliers
 
 _ROUNDS = 5
 _SHRINK = 0.9
@@ -30,6 +30,8 @@ _WEIGHTS = (1.0, 0.1, 0.01)
 """Of the term that makes a relaxation strictly convex: less and less where that decides."""
 _NEARLY = 1e-3
 """Relative distance from the cutoff at which it may decide."""
+_SURELY = 1e-9
+"""Relative distance below the cutoff at which a relaxed point is below it for certain."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,14 +49,17 @@ class Node:
     place, knot, score
         Of every undecided unit, (M,): its row in the ranges, the knot to branch at, and how far
         the relaxation is from the graph, weighted.
+    active
+        Sides that are active in its relaxation, see `Solved`.
     """
 
     ranges: Floats
     bound: float
     z: Floats
-    place: npt.NDArray[np.int64]
+    place: Integers
     knot: Floats
     score: Floats
+    active: Signs | None
 
     @property
     def decided(self) -> bool:
@@ -90,12 +95,13 @@ class Certificate:
         Sum of all terms, rounded down.
     scale
         Dual norm of the output multipliers, rounded up.
-    coefficients, nu
+    output, coefficients, nu
         What the terms were made of, see `certify_layers`.
     """
 
     total: float
     scale: float
+    output: Floats
     coefficients: Floats
     nu: Floats
 
@@ -117,13 +123,35 @@ class Certificate:
         return room + FEW * (abs(cutoff) * self.scale + abs(self.total)) + TINY
 
 
+@dataclass(frozen=True, eq=False)
+class Solved:
+    """A solved relaxation.
+
+    Attributes
+    ----------
+    certificate
+        The bound of its multipliers.
+    point
+        (n,) z, and the values of the undecided units.
+    column
+        (neurons,) column of each neuron's unit in the point, -1 of those that are decided.
+    active
+        The sides that are active, kept for relaxations over parts of the ranges; None if none are known.
+    """
+
+    certificate: Certificate
+    point: Floats
+    column: Integers
+    active: Signs | None
+
+
 @cache
 def compile_kernels() -> None:
     """Have the kernels compiled, on the smallest of problems, and say so if that takes long."""
     layers = (make_layer([[1.0]], [0.0], "relu"), make_layer([[1.0]], [0.0], "identity"))
     with compiling():
         relaxer = Relaxer(make_problem(Network(layers), [2.0], Box(-1, 1, dim=1)))
-        relaxer.settle(relaxer.root.copy(), 0.0, 10.0, None)
+        relaxer.settle(relaxer.root.copy(), None, 10.0, None)
 
 
 class Relaxer:
@@ -132,6 +160,7 @@ class Relaxer:
     def __init__(self, problem: InversionProblem) -> None:
         self.problem = problem
         self.chain, self.root = root_ranges(problem.scalar_layers, problem.domain)
+        self.last = see_last_units(problem.scalar_layers, self.chain, self.root, problem.target)
         dim = problem.domain.dim
         box = isinstance(problem.domain, Box)
         self.G, self.h = (np.zeros((0, dim)), np.zeros(0)) if box else problem.domain.rows()
@@ -139,7 +168,12 @@ class Relaxer:
         self._near_values = np.zeros(0)
 
     def settle(
-        self, ranges: Floats, known: float, cutoff: float, near: Floats | None, rounds: int | None = None
+        self,
+        ranges: Floats,
+        before: Node | None,
+        cutoff: float,
+        near: Floats | None,
+        rounds: int | None = None,
     ) -> Node | None:
         """Bound what is within ranges, and cut off what cannot be nearer than a cutoff, in turn.
 
@@ -147,8 +181,9 @@ class Relaxer:
         ----------
         ranges
             Where the points are; overwritten.
-        known
-            A bound that holds already.
+        before
+            A node that these ranges are part of: its bound holds here too, and its relaxation is where
+            to start from. None at the root.
         cutoff
             Distances from here on are of no interest.
         near
@@ -162,40 +197,50 @@ class Relaxer:
             None if nothing there is nearer than the cutoff.
         """
         left = _ROUNDS if rounds is None else rounds
+        known, active = (0.0, None) if before is None else (before.bound, before.active)
         while True:
             if not tighten(self.chain, ranges):
                 return None
-            solved = self.solve(ranges, cutoff, near)
+            solved = self.solve(ranges, cutoff, near, active)
             if solved is None:
                 return self._blind(ranges, known)
-            certificate, point, column = solved
+            certificate, active = solved.certificate, solved.active
             known = max(known, certificate.bound)
             if certificate.proves_none or known >= cutoff:
                 return None
-            knots = branching(*self.chain, ranges, certificate.coefficients, column, point)
-            before = ranges[:, 1] - ranges[:, 0]
+            knots = branching(*self.chain, ranges, certificate.coefficients, solved.column, solved.point)
+            widths = ranges[:, 1] - ranges[:, 0]
             if np.isfinite(cutoff):
-                room = certificate.room(cutoff)
-                exclude_beyond(self.chain.table, ranges, certificate.coefficients, certificate.nu, room)
+                self._exclude(ranges, certificate, cutoff)
             after = ranges[:, 1] - ranges[:, 0]
             if after.min() < 0:
                 return None
-            node = self._node(ranges, known, point, knots, certificate.scale)
+            node = self._node(ranges, known, solved, knots)
             left -= 1
-            wide = (before > 0) & np.isfinite(before)
-            if (column < 0).all():
+            wide = (widths > 0) & np.isfinite(widths)
+            if (solved.column < 0).all():
                 return node
-            if not node.decided and (left <= 0 or np.mean(after[wide] / before[wide]) > _SHRINK):
+            if not node.decided and (left <= 0 or np.mean(after[wide] / widths[wide]) > _SHRINK):
                 return node
 
+    def _exclude(self, ranges: Floats, certificate: Certificate, cutoff: float) -> None:
+        """Tighten ranges in place to where a point can be nearer than a cutoff, by a certificate."""
+        table, last = self.chain.table, self.last
+        room = certificate.room(cutoff)
+        exclude_beyond(table, ranges, certificate.coefficients, certificate.nu, room)
+        if last is not None:
+            order = self.problem.norm.order
+            exclude_far(table, ranges, *last, certificate.output, certificate.total, cutoff, order)
+
     def solve(
-        self, ranges: Floats, cutoff: float, near: Floats | None
-    ) -> tuple[Certificate, Floats, npt.NDArray[np.int64]] | None:
-        """Solve the relaxation over ranges; its certificate, its point and the columns of the units."""
+        self, ranges: Floats, cutoff: float, near: Floats | None, active: Signs | None
+    ) -> Solved | None:
+        """Solve the relaxation over ranges, from the sides that are active in a like one."""
         value, ends, C, sides, owner, column = lay_out(*self.chain, ranges, self.G, self.h)
         F, g = np.ascontiguousarray(value[:, :-1]), self.problem.target - value[:, -1]
         centre = None if near is None else self._variables(near, column)
-        best: tuple[Certificate, Floats, npt.NDArray[np.int64]] | None = None
+        places = self._places(owner, column)
+        best: Solved | None = None
         for weight in _WEIGHTS:
             for solution in bounding_multipliers(
                 F,
@@ -209,18 +254,46 @@ class Relaxer:
                 scale=cutoff if 0.0 < cutoff < np.inf else 1.0,
                 centre=centre,
                 weight=weight,
+                active=None if active is None else self._picked(active, places),
             ):
                 certificate = self.certify(ranges, solution.output, solution.rows, owner)
-                if best is None or certificate.proves_none or certificate.bound > best[0].bound:
-                    best = certificate, solution.point, column
+                if best is None or certificate.proves_none or certificate.bound > best.certificate.bound:
+                    if solution.active is not None:
+                        active = self._spread(solution.active, places)
+                    best = Solved(certificate, solution.point, column, active)
                 if certificate.proves_none:
                     return best
             # Short of the cutoff by no more than what strict convexity costs: again, with less of it, and
             # about the optimum itself.
-            if best is None or not best[0].bound < cutoff < best[0].bound * (1.0 + _NEARLY):
+            bound = 0.0 if best is None else best.certificate.bound
+            if best is None or not bound < cutoff < bound * (1.0 + _NEARLY):
                 break
-            centre = best[1]
+            if self.problem.norm.of(F @ best.point - g) < cutoff * (1.0 - _SURELY):
+                break  # the optimum itself does not reach it
+            centre = best.point
         return best
+
+    def _places(self, owner: Floats, column: Integers) -> Integers:
+        """Where the active sides of variables and rows are kept, whatever else is undecided."""
+        dim, neurons = self.problem.domain.dim, len(column)
+        most = most_rows(self.chain.table)
+        own, domain = np.split(owner[:, [0, 2]].astype(np.int64), [len(owner) - len(self.h)])
+        rows = dim + neurons + own[:, 0] * most + own[:, 1]
+        last = dim + neurons * (1 + most) + domain[:, 1]
+        return np.concatenate([np.arange(dim), dim + np.flatnonzero(column >= 0), rows, last])
+
+    def _spread(self, active: Signs, places: Integers) -> Signs:
+        """Active sides of a relaxation, as they are kept for another: all that is fixed, then the norm's."""
+        dim, neurons = self.problem.domain.dim, len(self.chain.table)
+        kept = np.zeros(dim + neurons * (1 + most_rows(self.chain.table)) + len(self.h), dtype=np.int8)
+        kept[places] = active[: len(places)]
+        return np.concatenate([kept, active[len(places) :]])
+
+    def _picked(self, active: Signs, places: Integers) -> Signs:
+        """Active sides of a relaxation, out of those that were kept."""
+        dim, neurons = self.problem.domain.dim, len(self.chain.table)
+        most = most_rows(self.chain.table)
+        return np.concatenate([active[places], active[dim + neurons * (1 + most) + len(self.h) :]])
 
     def certify(self, ranges: Floats, output: Floats, rows: Floats, owner: Floats) -> Certificate:
         """Evaluate the bound of multipliers on the residual and on the rows of a relaxation.
@@ -256,14 +329,14 @@ class Relaxer:
         terms = 3 * neurons + dim + 16
         total -= 1.01 * (terms * ROUNDOFF * size + float(error @ largest)) + terms * TINY
         scale = self.problem.norm.dual.of(output) * (1.0 + (len(output) + 8) * ROUNDOFF)
-        return Certificate(total, scale, coefficients, nu)
+        return Certificate(total, scale, output, coefficients, nu)
 
-    def _node(self, ranges: Floats, bound: float, point: Floats, knots: Floats, scale: float) -> Node:
-        dim = self.problem.domain.dim
+    def _node(self, ranges: Floats, bound: float, solved: Solved, knots: Floats) -> Node:
+        dim, scale = self.problem.domain.dim, solved.certificate.scale
         own = ranges[dim:]
         neuron = np.flatnonzero((own[:, 0] < knots[:, 0]) & (knots[:, 0] < own[:, 1]))
         score = knots[neuron, 1] / scale if scale > 0 else knots[neuron, 1]
-        return Node(ranges, bound, point[:dim], dim + neuron, knots[neuron, 0], score)
+        return Node(ranges, bound, solved.point[:dim], dim + neuron, knots[neuron, 0], score, solved.active)
 
     def _blind(self, ranges: Floats, bound: float) -> Node:
         """Node of ranges whose relaxation the solver gave up on: the widest is branched on."""
@@ -275,9 +348,9 @@ class Relaxer:
         neuron = np.flatnonzero(inside.any(axis=1))
         knot = knots[neuron, np.argmax(inside[neuron], axis=1)]
         z = ranges[:dim, 0] / 2.0 + ranges[:dim, 1] / 2.0
-        return Node(ranges, bound, z, dim + neuron, knot, own[neuron, 1] - own[neuron, 0])
+        return Node(ranges, bound, z, dim + neuron, knot, own[neuron, 1] - own[neuron, 0], None)
 
-    def _variables(self, z: Floats, column: npt.NDArray[np.int64]) -> Floats:
+    def _variables(self, z: Floats, column: Integers) -> Floats:
         """Variables of a relaxation at a latent point: z, and the values of the undecided units in order."""
         if z is not self._near:  # one incumbent serves many nodes
             values = [u[0] for _, u in layer_values(self.problem.scalar_layers, z[None])]

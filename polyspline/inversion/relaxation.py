@@ -15,6 +15,11 @@ from polyspline.inversion.tightening import is_held, is_undecided, n_knots, poin
 from solvers.compiled import compiled, compiled_part, larger, smaller
 
 
+def most_rows(table: Floats) -> int:
+    """Tell how many rows a neuron may have: one on either side for each piece, and one for its range."""
+    return 2 * int(table.shape[1] // 3) + 1
+
+
 @compiled_part
 def _hull(
     table: Floats,
@@ -69,7 +74,7 @@ def _hull_rows(
             C[row, own] += 1.0
             sides[row, 0], sides[row, 1] = -np.inf, np.inf
             sides[row, side] = offset + slope * before[n]
-            owner[row, 0], owner[row, 1] = neuron, slope
+            owner[row, 0], owner[row, 1], owner[row, 2] = neuron, slope, side * (len(corners) - 1) + k
             row += 1
     return row
 
@@ -97,8 +102,8 @@ def lay_out(
         Bounds of the variables.
     C : ndarray, shape (m, n)
     sides : ndarray, shape (m, 2)
-    owner : ndarray, shape (m, 2)
-        Neuron and slope of each row.
+    owner : ndarray, shape (m, 3)
+        Neuron and slope of each row, and its number among the rows that the neuron may have.
     column : ndarray of int64, shape (neurons,)
     """
     dim, neurons, count = widths[0], len(table), n_knots(table)
@@ -114,7 +119,7 @@ def lay_out(
             m += 1
     C = np.zeros((m + len(h), n))
     sides = np.empty((m + len(h), 2))
-    owner = np.empty((m + len(h), 2))
+    owner = np.empty((m + len(h), 3))
     ends = np.empty((n, 2))
     corners = np.empty((count + 2, 2))
     value = np.zeros((dim, n + 1))
@@ -159,7 +164,7 @@ def lay_out(
                 for k in range(n):
                     C[row, k] = before[k]
                 sides[row, 0], sides[row, 1] = low - before[n], high - before[n]
-                owner[row, 0], owner[row, 1] = neuron, -1.0
+                owner[row, 0], owner[row, 1], owner[row, 2] = neuron, -1.0, 2 * (count + 1)
                 row += 1
         block += width * inputs
         first += width
@@ -167,6 +172,6 @@ def lay_out(
         for j in range(dim):
             C[row, j] = G[k, j]
         sides[row, 0], sides[row, 1] = -np.inf, h[k]
-        owner[row, 0], owner[row, 1] = -1.0, 0.0
+        owner[row, 0], owner[row, 1], owner[row, 2] = -1.0, 0.0, k
         row += 1
     return value, ends, C[:row], sides[:row], owner[:row], column

@@ -17,8 +17,6 @@ from polyspline.inversion.tracker import Tracker
 
 _STARTS = 8
 """Random starts of the local search before the tree."""
-_CANDIDATES = 8
-"""Units that are branched on for trial at a node."""
 _MOST_GAP_USED = 0.999
 """Share of the gap asked for that pruning may use up: the rest is for rounding."""
 _FEW_FIXED = 3
@@ -70,7 +68,7 @@ class _Search:
         self.open: list[tuple[float, int, Node]] = []
         self.order = count()
         self.least_decided = float("inf")
-        self.costs = PseudoCosts()
+        self.costs = PseudoCosts(len(self.relaxer.root))
 
     # ---- what is known
 
@@ -118,10 +116,10 @@ class _Search:
     def push(self, node: Node) -> None:
         heapq.heappush(self.open, (node.bound, next(self.order), node))
 
-    def settle(self, ranges: Floats, known: float, rounds: int | None = None) -> Node | None:
-        """Bound what is within ranges, and follow its relaxed point downhill if it is the nearest yet."""
+    def settle(self, ranges: Floats, before: Node | None = None, rounds: int | None = None) -> Node | None:
+        """Bound a part of a node, and follow its relaxed point downhill if it is the nearest yet."""
         self.tracker.nodes += 1
-        node = self.relaxer.settle(ranges, known, self.cutoff, self.tracker.z, rounds)
+        node = self.relaxer.settle(ranges, before, self.cutoff, self.tracker.z, rounds)
         if node is not None and self.tracker.offer(node.z):
             self.descend(node.z)
         return node
@@ -133,7 +131,7 @@ class _Search:
         """Bound the whole problem, find an incumbent, and probe every unit."""
         domain = self.tracker.problem.domain
         self.descend(domain.default_start())
-        root = self.settle(self.relaxer.root.copy(), 0.0)
+        root = self.settle(self.relaxer.root.copy())
         if root is None:
             return None
         self.note_bound(root.bound)
@@ -143,7 +141,7 @@ class _Search:
                 return root
             self.descend(z)
         decided = len(root.place) + 1
-        again = self.settle(root.ranges, root.bound)
+        again = self.settle(root.ranges, root)
         while again is not None and decided >= _FEW_FIXED and not self.stopped:
             root = again
             self.note_bound(root.bound)
@@ -151,7 +149,7 @@ class _Search:
             probed = self.probe(root)
             if probed is None:
                 return None
-            again = self.settle(probed.ranges, probed.bound)
+            again = self.settle(probed.ranges, probed)
             decided = before - len(probed.place)
         return again
 
@@ -163,7 +161,7 @@ class _Search:
                 continue
             if self.stopped:
                 break
-            parts = self.try_both(root, index)
+            parts, _ = self.try_both(root, index)
             if not parts:
                 return None
             if len(parts) == 1:
@@ -175,15 +173,12 @@ class _Search:
 
     def branch(self, node: Node) -> list[Node]:
         """Split a node at a knot of the unit that promises most."""
-        best: tuple[tuple[float, int], list[Node]] | None = None
-        candidates = self.costs.candidates(node, _CANDIDATES)
+        best: tuple[float, list[Node]] | None = None
+        candidates = self.costs.candidates(node, self.cutoff)
         for index in candidates:
-            parts = self.try_both(node, index, rounds=1 if len(candidates) > 1 else None)
+            parts, worth = self.try_both(node, index, rounds=1 if len(candidates) > 1 else None)
             if len(parts) < 2:
                 return self.settle_all(parts)
-            gain = self.costs.score(parts[0].bound - node.bound, parts[1].bound - node.bound)
-            # Where no bound is gained yet, what decides more units does most.
-            worth = gain, -sum(len(part.place) for part in parts)
             if best is None or worth > best[0]:
                 best = worth, parts
             node.cut_to(parts)
@@ -196,16 +191,11 @@ class _Search:
         return parts if len(candidates) == 1 else self.settle_all(parts)
 
     def settle_all(self, parts: list[Node]) -> list[Node]:
-        settled = [self.settle(part.ranges, part.bound) for part in parts]
+        settled = [self.settle(part.ranges, part) for part in parts]
         return [node for node in settled if node is not None]
 
-    def try_both(self, node: Node, index: int, rounds: int | None = None) -> list[Node]:
-        """Bound both sides of a knot, and learn how much each side gains; those that are left."""
-        found: list[Node] = []
-        for above in (False, True):
-            part = self.settle(node.part(index, above), node.bound, rounds)
-            reached = self.cutoff if part is None else part.bound
-            self.costs.learn(int(node.place[index]), above, reached - node.bound)
-            if part is not None:
-                found.append(part)
-        return found
+    def try_both(self, node: Node, index: int, rounds: int | None = None) -> tuple[list[Node], float]:
+        """Bound both sides of a knot; those that are left, and what the branching is worth."""
+        parts = [self.settle(node.part(index, above), node, rounds) for above in (False, True)]
+        worth = self.costs.learn(node, index, parts, self.cutoff)
+        return [part for part in parts if part is not None], worth

@@ -20,6 +20,7 @@ from solvers.qp.daqp import minimise_quadratic
 __all__ = ["BoundingSolution", "bounding_multipliers"]
 
 Floats = npt.NDArray[np.float64]
+Signs = npt.NDArray[np.int8]
 
 # Weights of the squared distance that make the programs strictly convex.
 _RIDGE, _LINEAR_RIDGE = 1e-9, 1e-5
@@ -43,11 +44,15 @@ class BoundingSolution:
         (T,) multipliers of the residual; zeros where no point satisfies the rows.
     rows
         (m,) multipliers of the rows, positive where the upper side holds.
+    active
+        (n + m + k,) signs of the sides that are active, from which a like program may start: those of the
+        variables, of the rows, and of k sides that the norm brings with it; None if there are none to tell.
     """
 
     point: Floats
     output: Floats
     rows: Floats
+    active: Signs | None
 
 
 def bounding_multipliers(
@@ -63,6 +68,7 @@ def bounding_multipliers(
     scale: float,
     centre: Floats | None = None,
     weight: float = 1.0,
+    active: Signs | None = None,
 ) -> Iterator[BoundingSolution]:
     """Minimise ``norm(F w - g)`` over ``low <= w <= high`` and ``row_low <= C w <= row_high``.
 
@@ -86,6 +92,8 @@ def bounding_multipliers(
         (n,) point towards which the program is made strictly convex; None for the middle.
     weight
         How much it is, relative to the default.
+    active
+        The active sides to start from, as a like program left them.
 
     Yields
     ------
@@ -106,15 +114,17 @@ def bounding_multipliers(
     )
     towards = np.zeros(len(unit)) if centre is None else np.clip((centre - middle) / unit, -ends, ends)
     if order == 2.0:
-        found = _quadratic(inner, towards, weight)
+        found = _quadratic(inner, towards, weight, active)
     elif order == 1.0 and len(rhs) > _MANY_OUTPUTS:
         found = _dual_program(inner)
     else:
-        found = _epigraph(inner, towards, order, weight)
+        found = _epigraph(inner, towards, order, weight, active)
     solutions = [found] if found is not None else (_soft(inner, pure) for pure in (True, False))
     for one in solutions:
         if one is not None:
-            yield BoundingSolution(middle + unit * one.point, one.output / scale, one.rows / length)
+            yield BoundingSolution(
+                middle + unit * one.point, one.output / scale, one.rows / length, one.active
+            )
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,23 +155,32 @@ def _soft(inner: _Scaled, pure: bool) -> BoundingSolution | None:
     if solved.point is None or solved.multipliers is None:
         return None
     output = np.zeros(len(inner.rhs)) if pure else matrix @ solved.point - inner.rhs
-    return BoundingSolution(solved.point, output, solved.multipliers[n:])
+    return BoundingSolution(solved.point, output, solved.multipliers[n:], _signs(solved.multipliers))
 
 
-def _quadratic(inner: _Scaled, towards: Floats, weight: float) -> BoundingSolution | None:
+def _quadratic(
+    inner: _Scaled, towards: Floats, weight: float, active: Signs | None
+) -> BoundingSolution | None:
     """Solve for half of the squared 2-norm, and a little of the squared distance from a point."""
     n = len(inner.ends)
     ridge = weight * _RIDGE
     hessian = inner.matrix.T @ inner.matrix
     hessian[np.diag_indices(n)] += ridge
     linear = -(inner.rhs @ inner.matrix) - ridge * towards
-    solved = minimise_quadratic(hessian, linear, inner.rows, *inner.sides)
+    solved = minimise_quadratic(hessian, linear, inner.rows, *inner.sides, active=active)
     if solved.point is None or solved.multipliers is None:
         return None
-    return BoundingSolution(solved.point, inner.matrix @ solved.point - inner.rhs, solved.multipliers[n:])
+    output = inner.matrix @ solved.point - inner.rhs
+    return BoundingSolution(solved.point, output, solved.multipliers[n:], _signs(solved.multipliers))
 
 
-def _epigraph(inner: _Scaled, towards: Floats, order: float, weight: float) -> BoundingSolution | None:
+def _signs(multipliers: Floats) -> Signs:
+    return np.sign(multipliers).astype(np.int8)
+
+
+def _epigraph(
+    inner: _Scaled, towards: Floats, order: float, weight: float, active: Signs | None
+) -> BoundingSolution | None:
     """Solve for the 1-norm or the maximum norm, with bounds ``t`` on the residuals as further variables."""
     n, outputs, m = len(inner.ends), len(inner.rhs), len(inner.rows)
     count = outputs if order == 1.0 else 1
@@ -176,11 +195,16 @@ def _epigraph(inner: _Scaled, towards: Floats, order: float, weight: float) -> B
     lower = np.concatenate([-inner.ends, np.zeros(count), inner.below, open_side])
     upper = np.concatenate([inner.ends, most, inner.above, inner.rhs, -inner.rhs])
     linear = np.concatenate([-ridge * towards, np.ones(count)])
-    solved = minimise_quadratic(ridge * np.eye(n + count), linear, full, lower, upper)
+    if active is not None:
+        own, rows, others = np.split(active, [n, n + m])
+        active = np.concatenate([own, others[:count], rows, others[count:]])
+    solved = minimise_quadratic(ridge * np.eye(n + count), linear, full, lower, upper, active=active)
     if solved.point is None or solved.multipliers is None:
         return None
     on_rows, on_output = np.split(solved.multipliers[n + count :], [m])
-    return BoundingSolution(solved.point[:n], on_output[:outputs] - on_output[outputs:], on_rows)
+    own, bounds, others = np.split(_signs(solved.multipliers), [n, n + count])
+    signs = np.concatenate([own, others[:m], bounds, others[m:]])
+    return BoundingSolution(solved.point[:n], on_output[:outputs] - on_output[outputs:], on_rows, signs)
 
 
 def _dual_program(inner: _Scaled) -> BoundingSolution | None:
@@ -216,4 +240,4 @@ def _dual_program(inner: _Scaled) -> BoundingSolution | None:
     multipliers[has_above] = sides[: has_above.sum()]
     multipliers[has_below] -= sides[has_above.sum() :]
     point = np.clip(-np.asarray(solved.eqlin.marginals), -inner.ends, inner.ends)
-    return BoundingSolution(point, solved.x[:outputs], multipliers)
+    return BoundingSolution(point, solved.x[:outputs], multipliers, None)

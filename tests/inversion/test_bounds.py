@@ -11,6 +11,7 @@ import polyspline as ps
 from polyspline.cpa.affine import layer_values
 from polyspline.inversion.bounds import preactivation_bounds, root_ranges, tighten
 from polyspline.inversion.dual import certify_layers
+from polyspline.inversion.last_units import exclude_far, see_last_units
 from polyspline.inversion.node import Relaxer
 from polyspline.inversion.problem import make_problem
 from polyspline.network import zoo
@@ -116,7 +117,7 @@ def test_a_solved_relaxation_of_a_convex_problem_is_met_by_its_bound() -> None:
     rng = np.random.default_rng(2)
     matrix, x = rng.standard_normal((6, 3)), rng.standard_normal(6)
     problem = make_problem(ps.Network.from_layers([matrix], [None]), x, ps.Box(-9, 9, dim=3))
-    node = Relaxer(problem).settle(Relaxer(problem).root.copy(), 0.0, np.inf, None)
+    node = Relaxer(problem).settle(Relaxer(problem).root.copy(), None, np.inf, None)
     assert node is not None
     best = float(np.linalg.norm(x - matrix @ np.linalg.lstsq(matrix, x, rcond=None)[0]))
     assert node.bound <= best
@@ -131,3 +132,50 @@ def test_the_rounding_of_a_bound_is_charged() -> None:
     total, size = certify_layers(*relaxer.chain, relaxer.root, problem.target, np.ones(1), nu, coefficients)
     assert size > abs(total)
     assert coefficients[0, 1] > 0
+
+
+@given(
+    seed=st.integers(0, 10**6),
+    unit=st.sampled_from(UNITS),
+    last=st.sampled_from(["identity", "hardtanh"]),
+    outputs=st.sampled_from([3, 8]),
+    norm=st.sampled_from(["l2", "l1", "linf"]),
+)
+@settings(max_examples=60, deadline=None)
+def test_seen_from_the_target_the_last_units_keep_all_that_is_nearer(
+    seed: int, unit: str, last: str, outputs: int, norm: str
+) -> None:
+    rng = np.random.default_rng(seed)
+    weights = [rng.standard_normal(shape) for shape in ((6, 2), (5, 6), (outputs, 5), (outputs + 1, outputs))]
+    biases = [rng.standard_normal(len(weight)) for weight in weights]
+    net = ps.Network.from_layers(weights, biases, [unit, unit, last, "identity"])
+    points = rng.uniform(-1, 1, (40, 2))
+    problem = make_problem(
+        net, net(points[0]) + 0.3 * rng.standard_normal(outputs + 1), ps.Box(-1, 1, dim=2), norm
+    )
+    residuals = net(points) - problem.target
+    distances = problem.distances(points)
+    near = distances <= np.median(distances)
+    relaxer = Relaxer(problem)
+    seen = see_last_units(problem.scalar_layers, relaxer.chain, relaxer.root, problem.target)
+    assert seen is not None
+    y = rng.standard_normal(outputs + 1) + residuals[0] * rng.choice([0.0, 10.0])
+    total = float((residuals[near] @ y).min()) - 1e-12
+    ranges = relaxer.root.copy()
+    order = problem.norm.order
+    exclude_far(relaxer.chain.table, ranges, *seen, y, total, float(distances[near].max()), order)
+    values = np.concatenate([v for v, _ in layer_values(net.layers, points[near])], axis=1)
+    slack = 1e-12 * np.abs(values).max()
+    assert (ranges[2:, 0] - slack <= values).all()
+    assert (ranges[2:, 1] + slack >= values).all()
+
+
+def test_seen_from_the_target_a_linear_last_layer_leaves_its_units_the_residual() -> None:
+    net = ps.Network.from_layers([[[1.0]], [[2.0]]], [[0.0], [0.0]], ["leaky_relu:0.5", "identity"])
+    problem = make_problem(net, [1.0], ps.Box(-1, 1, dim=1))
+    relaxer = Relaxer(problem)
+    seen = see_last_units(problem.scalar_layers, relaxer.chain, relaxer.root, problem.target)
+    assert seen is not None
+    ranges = relaxer.root.copy()
+    exclude_far(relaxer.chain.table, ranges, *seen, np.array([1.0]), 0.25, 0.5, 2.0)
+    assert ranges[1] == pytest.approx([0.625, 0.75], abs=1e-6)
