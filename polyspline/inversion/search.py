@@ -40,11 +40,13 @@ def run(tracker: Tracker, options: Options) -> Outcome:
 
     Algorithm: best-first branch and bound. A node has a range for each pre-activation; its
     relaxation puts each undecided unit into the convex hull of its graph, and is solved by a
-    dual active-set method. The multipliers give the bound, and cut the ranges down to
-    where a nearer point can be. At the root every undecided unit is probed; below, a unit is
-    chosen by trial branching until its pseudo-costs are reliable. Branching splits a range at
-    a knot, so that no big constants are needed. Incumbents come from a local search. Max groups
-    are written out as comparisons of two members, exactly, and are branched on one by one.
+    dual active-set method, from the sides that were active in the node above. The multipliers
+    give the bound, and cut the ranges down to where a nearer point can be; those of the last units
+    also by how far the outputs may be from the target (`last_units`). At the root every undecided
+    unit is probed; below, a unit is chosen by trial branching among those that promise most, until
+    its pseudo-costs are reliable. Branching splits a range at a knot, so that no big constants
+    are needed. Incumbents come from a local search. Max groups are written out as comparisons of
+    two members, exactly, and are branched on one by one.
 
     References
     ----------
@@ -114,15 +116,18 @@ class _Search:
             self.note_bound()
 
     def push(self, node: Node) -> None:
+        self.follow(node)
         heapq.heappush(self.open, (node.bound, next(self.order), node))
 
     def settle(self, ranges: Floats, before: Node | None = None, rounds: int | None = None) -> Node | None:
-        """Bound a part of a node, and follow its relaxed point downhill if it is the nearest yet."""
+        """Bound a part of a node."""
         self.tracker.nodes += 1
-        node = self.relaxer.settle(ranges, before, self.cutoff, self.tracker.z, rounds)
-        if node is not None and self.tracker.offer(node.z):
+        return self.relaxer.settle(ranges, before, self.cutoff, self.tracker.z, rounds)
+
+    def follow(self, node: Node) -> None:
+        """Follow the relaxed point of a node downhill if it is the nearest yet."""
+        if self.tracker.offer(node.z):
             self.descend(node.z)
-        return node
 
     def descend(self, z: Floats) -> None:
         self.tracker.offer(improve(self.tracker.problem, z, seconds_left=self.tracker.seconds_left))
@@ -178,21 +183,17 @@ class _Search:
         for index in candidates:
             parts, worth = self.try_both(node, index, rounds=1 if len(candidates) > 1 else None)
             if len(parts) < 2:
-                return self.settle_all(parts)
+                settled = [self.settle(part.ranges, part) for part in parts]
+                return [part for part in settled if part is not None]
             if best is None or worth > best[0]:
                 best = worth, parts
             node.cut_to(parts)
             if self.stopped:
                 break
         assert best is not None  # an undecided node has candidates
-        parts = best[1]
-        for part in parts:
+        for part in best[1]:
             part.cut_to([node])
-        return parts if len(candidates) == 1 else self.settle_all(parts)
-
-    def settle_all(self, parts: list[Node]) -> list[Node]:
-        settled = [self.settle(part.ranges, part) for part in parts]
-        return [node for node in settled if node is not None]
+        return best[1]
 
     def try_both(self, node: Node, index: int, rounds: int | None = None) -> tuple[list[Node], float]:
         """Bound both sides of a knot; those that are left, and what the branching is worth."""

@@ -232,6 +232,7 @@ def _dual_program(inner: _Scaled) -> BoundingSolution | None:
         b_eq=np.zeros(n),
         bounds=list(zip(lower.tolist(), upper.tolist(), strict=True)),
         method="highs-ds",
+        options={"presolve": False},
     )
     if solved.status != 0 or solved.x is None:
         return None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -179,3 +181,21 @@ def test_seen_from_the_target_a_linear_last_layer_leaves_its_units_the_residual(
     ranges = relaxer.root.copy()
     exclude_far(relaxer.chain.table, ranges, *seen, np.array([1.0]), 0.25, 0.5, 2.0)
     assert ranges[1] == pytest.approx([0.625, 0.75], abs=1e-6)
+
+
+@pytest.mark.parametrize("norm", ["l2", "l1", "linf"])
+def test_a_relaxation_is_the_same_from_wherever_it_starts(norm: str) -> None:
+    rng = np.random.default_rng(4)
+    net = zoo.random_network([3, 8, 8, 6], "leaky_relu:0.1", seed=4)
+    relaxer = Relaxer(make_problem(net, rng.standard_normal(6), ps.Box(-2, 2, dim=3), norm))
+    node = relaxer.settle(relaxer.root.copy(), None, np.inf, None)
+    assert node is not None
+    assert node.active is not None
+    assert np.count_nonzero(node.active) > 0
+    for index in range(len(node.place)):
+        for above in (False, True):
+            warm = relaxer.settle(node.part(index, above), node, np.inf, None)
+            cold = relaxer.settle(node.part(index, above), replace(node, active=None), np.inf, None)
+            assert warm is not None
+            assert cold is not None
+            assert warm.bound == pytest.approx(cold.bound, rel=1e-5, abs=1e-6)
