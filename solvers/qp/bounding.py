@@ -155,7 +155,7 @@ def _soft(inner: _Scaled, pure: bool) -> BoundingSolution | None:
     if solved.point is None or solved.multipliers is None:
         return None
     output = np.zeros(len(inner.rhs)) if pure else matrix @ solved.point - inner.rhs
-    return BoundingSolution(solved.point, output, solved.multipliers[n:], _signs(solved.multipliers))
+    return BoundingSolution(solved.point, output, solved.multipliers[n:], None)
 
 
 def _quadratic(

@@ -7,6 +7,7 @@ import numpy.typing as npt
 import pytest
 
 from solvers.errors import SolverInputError
+from solvers.qp.bounding import bounding_multipliers
 from solvers.qp.daqp import QPSolution, QPStatus, minimise_linear, minimise_quadratic
 
 Floats = npt.NDArray[np.float64]
@@ -139,3 +140,24 @@ def test_shapes_that_do_not_fit_are_refused(shapes: tuple[tuple[int, ...], ...],
 def test_an_active_set_of_another_program_is_refused() -> None:
     with pytest.raises(SolverInputError, match="active set of 2"):
         minimise_quadratic(np.eye(1), [0.0], np.ones((2, 1)), -np.ones(3), np.ones(3), active=[1.0, 0.0])
+
+
+@pytest.mark.parametrize("order", [1.0, 2.0, np.inf])
+@pytest.mark.parametrize("side", [0.5, -5.0])
+def test_active_sides_that_bounding_multipliers_tell_are_a_start_for_a_like_program(
+    order: float, side: float
+) -> None:
+    rng = np.random.default_rng(3)
+    F, g, C = rng.normal(size=(6, 4)), rng.normal(size=6), np.ones((1, 4))
+    ends = np.ones(4)
+    # With the side at -5 no point satisfies the row.
+    rows = C, np.array([-np.inf]), np.array([side])
+    solutions = list(bounding_multipliers(F, g, -ends, ends, *rows, order=order, scale=1.0))
+    assert solutions
+    for solution in solutions:
+        again = bounding_multipliers(
+            F, g + 0.01, -ends, ends, *rows, order=order, scale=1.0, active=solution.active
+        )
+        afresh = bounding_multipliers(F, g + 0.01, -ends, ends, *rows, order=order, scale=1.0)
+        for one, other in zip(again, afresh, strict=True):
+            np.testing.assert_allclose(one.output, other.output, atol=1e-4)
