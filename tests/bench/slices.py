@@ -1,6 +1,6 @@
 """Planes through big generators, and a wide plane network: ``python -m tests.bench.slices``.
 
-The walk over the box [-w, w]^2 of a slice through the origin, along seeded orthonormal directions,
+The enumeration over the box [-w, w]^2 of a slice through the origin, along seeded orthonormal directions,
 kernels compiled beforehand, proofs and graph on.
 """
 
@@ -50,7 +50,7 @@ def plane_of(net: Network) -> Network:
 
 
 def measure(case: SliceCase, scale: float = 1.0) -> dict[str, Any]:
-    """Walk one case, its box scaled; regions per CPU-second from the call to the partition."""
+    """Enumerate one case, its box scaled; regions per CPU-second from the call to the partition."""
     net = plane_of(case.make())
     enumerate_regions(zoo.random_network((2, 4, 1), seed=SEED), Box(-1, 1, dim=2))
     began = cpu_seconds()
