@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -41,3 +42,10 @@ def interrupt_held_back() -> Iterator[None]:
         yield
     if asked.is_set():
         signal.raise_signal(signal.SIGINT)
+
+
+def load(*modules: str) -> None:
+    """Import modules ahead of their use; Ctrl-C waits, for a compiled one would make an error of it."""
+    with interrupt_held_back():
+        for module in modules:
+            importlib.import_module(module)

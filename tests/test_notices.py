@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from numba.core import event
 
 from polyspline import notices
-from polyspline.interrupts import on_interrupt
+from polyspline.interrupts import load, on_interrupt
 
 
 @contextmanager
@@ -76,3 +78,13 @@ def test_ctrl_c_during_the_first_compilation_is_noted_by_what_goes_on_around_it(
         signal.raise_signal(signal.SIGINT)
         assert noted == []
     assert noted == ["asked"]
+
+
+def test_ctrl_c_waits_for_modules_to_load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "asked_while_it_loads.py").write_text(
+        "import signal\nsignal.raise_signal(signal.SIGINT)\nloaded = True\n", encoding="utf-8"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        load("asked_while_it_loads")
+    assert sys.modules.pop("asked_while_it_loads").loaded

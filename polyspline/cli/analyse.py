@@ -13,6 +13,7 @@ import typer
 from polyspline.cli.common import JsonOption, RunArgument, print_json, print_table
 from polyspline.cli.status import ExitStatus, say
 from polyspline.errors import OutputError
+from polyspline.interrupts import load
 
 if TYPE_CHECKING:
     from polyspline.report import Report
@@ -31,6 +32,7 @@ def analyse_command(
     Every part says how it was obtained; a part that does not apply to the run says why.
     """
     try:
+        load("polyspline.report.analyse")
         if html is not None:
             from polyspline.report.page import check_page
 

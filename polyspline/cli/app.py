@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+import threading
 from collections.abc import Sequence
+from types import FrameType
 from typing import Annotated
 
 import typer
@@ -18,7 +21,7 @@ from polyspline.cli.export import export_command
 from polyspline.cli.info import info_command
 from polyspline.cli.invert import invert_command
 from polyspline.cli.plot import plot_command
-from polyspline.cli.status import ExitStatus, file_sentence, refuse, report_defect
+from polyspline.cli.status import ExitStatus, file_sentence, refuse, report_defect, say
 from polyspline.errors import InvariantError, PolysplineError
 
 app = typer.Typer(
@@ -81,4 +84,19 @@ def run(arguments: Sequence[str]) -> int:
 def main() -> int:
     """Run the command line of this process (the entry point ``polyspline``)."""
     sys.excepthook = report_defect
-    return run(sys.argv[1:])
+    asked = threading.Event()
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        asked.set()
+        signal.default_int_handler(number, frame)
+
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, interrupt)
+    try:
+        return run(sys.argv[1:])
+    except ImportError:
+        # What Ctrl-C becomes in a compiled package that is being loaded.
+        if not asked.is_set():
+            raise
+        say("interrupted.")
+        return ExitStatus.INTERRUPTED

@@ -22,6 +22,7 @@ from polyspline.cli.common import (
 from polyspline.cli.networks import DropOption, NetworkArgument, read_network
 from polyspline.cli.progress import count_progress
 from polyspline.cli.status import ExitStatus, say
+from polyspline.interrupts import load
 
 _KEYS = (
     "regions",
@@ -67,6 +68,8 @@ def count_command(
     require_one_domain(box, domain, False)
 
     try:
+        load("polyspline.split")
+
         from polyspline.partition import StopReason
         from polyspline.split import count
 

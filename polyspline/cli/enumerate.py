@@ -27,6 +27,7 @@ from polyspline.cli.progress import walk_progress
 from polyspline.cli.slicing import sliced_network
 from polyspline.cli.status import ExitStatus, say
 from polyspline.errors import ArgumentError
+from polyspline.interrupts import load
 
 if TYPE_CHECKING:
     from polyspline.partition import Partition
@@ -112,6 +113,8 @@ def enumerate_command(
         raise ArgumentError("--resume needs the run to go on with: give its file with -o RUN.")
 
     try:
+        load("polyspline.enumeration")
+
         from polyspline.enumeration import enumerate_regions
 
         whole = read_network(net, drop_output_activation)

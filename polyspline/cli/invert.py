@@ -24,6 +24,7 @@ from polyspline.cli.networks import DropOption, NetworkArgument, read_network
 from polyspline.cli.progress import inversion_progress, walk_progress
 from polyspline.cli.status import ExitStatus, say
 from polyspline.errors import ArgumentError, OutputError
+from polyspline.interrupts import load
 
 if TYPE_CHECKING:
     import numpy as np
@@ -109,6 +110,7 @@ def invert_command(
     _check_limits(gap, max_seconds)
     began = time.perf_counter()
     try:
+        load("polyspline.inversion", "polyspline.enumeration")
         task = _read_task(read_network(net, drop_output_activation), x, box, domain, norm, measure, plot)
         results = _solve(task, method, solver, max_seconds, gap, partition)
     except KeyboardInterrupt:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -40,7 +41,7 @@ def test_ctrl_c_keeps_what_was_found_and_exits_130(large_file: Path, tmp_path: P
                 time.sleep(0.05)
             time.sleep(2.0)
             walk.send_signal(signal.SIGINT)
-            out, err = walk.communicate(timeout=60)
+            out, err = walk.communicate(timeout=240)
         finally:
             walk.kill()
     assert walk.returncode == 130, err
@@ -86,7 +87,7 @@ def test_progress_is_shown_on_a_terminal_and_json_stays_alone(large_file: Path) 
             if not piece:
                 break
             shown += piece
-        out, _ = walk.communicate(timeout=60)
+        out, _ = walk.communicate(timeout=240)
     finally:
         walk.kill()
         os.close(near)
@@ -126,3 +127,53 @@ def test_a_broken_law_is_a_defect_and_not_bad_input(
     monkeypatch.setattr(polyspline.network, "load_network", broken)
     with pytest.raises(InvariantError):
         run(["enumerate", str(network_file), "--box", "-1", "1"])
+
+
+def test_ctrl_c_while_compiled_packages_load_is_no_defect() -> None:
+    script = (
+        "import signal\n"
+        "import polyspline.cli.app as app\n"
+        "def loading(_):\n"
+        "    try:\n"
+        "        signal.raise_signal(signal.SIGINT)\n"
+        "    except KeyboardInterrupt:\n"
+        "        raise ImportError('initialization failed') from None\n"
+        "app.run = loading\n"
+        "raise SystemExit(app.main())\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (130, "")
+    assert done.stderr.splitlines() == ["interrupted."]
+    missing = script.replace("signal.raise_signal(signal.SIGINT)", "raise KeyboardInterrupt")
+    done = subprocess.run([sys.executable, "-c", missing], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith("internal error: ImportError")
+
+
+@pytest.mark.parametrize(
+    "command", [("enumerate", "{net}"), ("count", "{net}"), ("invert", "{net}", "{net}")], ids=lambda c: c[0]
+)
+def test_ctrl_c_before_anything_is_known_prints_the_keys_with_nothing(
+    command: tuple[str, ...],
+    polyspline: Polyspline,
+    network_file: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    known: dict[str, Any] = {}
+    if command[0] != "invert":
+        known = polyspline(command[0], network_file, "--box", -1, 1, "--json").facts
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("polyspline.network.load_network", interrupted)
+    words = [word.format(net=network_file) for word in command]
+    outcome = polyspline(*words, "--box", -1, 1, "--json")
+    assert outcome.status == 130
+    assert outcome.stderr.startswith("partial: interrupted")
+    if known:
+        assert outcome.facts.keys() == known.keys()
+        assert (outcome.facts["stop"], outcome.facts["complete"]) == ("interrupted", False)
+        assert outcome.facts["regions"] is None
+    else:
+        assert outcome.facts["status"] == "no_solution"

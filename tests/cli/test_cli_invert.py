@@ -249,7 +249,7 @@ def test_ctrl_c_prints_what_is_known_and_exits_130(hard_files: tuple[Path, Path]
             if not asked and (b"gap 1" in shown or b"gap 0" in shown or time.monotonic() > deadline):
                 asked = True
                 search.send_signal(signal.SIGINT)
-        out, _ = search.communicate(timeout=60)
+        out, _ = search.communicate(timeout=240)
     finally:
         search.kill()
         os.close(near)

@@ -239,7 +239,7 @@ def test_ctrl_c_ends_the_solver_and_leaves_no_file(backend: Backend, tmp_path: P
     time.sleep(1.5)
     assert process.poll() is None
     os.kill(process.pid, signal.SIGINT)  # to us alone: a terminal would tell the solver too
-    output, errors = process.communicate(timeout=60)
+    output, errors = process.communicate(timeout=240)
     assert output.splitlines()[-1] == "stopped"  # some say on their own that they were interrupted
     assert errors == ""
     assert process.returncode == 0

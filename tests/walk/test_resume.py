@@ -106,7 +106,7 @@ def test_ctrl_c_exits_with_130_and_keeps_the_partial_result(
     with running(["enumerate", str(long_file), "--box", "-1", "1", "-o", str(run), "--json"]) as process:
         wait_for_regions(run, process)
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=240)
     assert process.returncode == 130
     assert "Traceback" not in err
     facts = json.loads(out)
