@@ -94,8 +94,8 @@ def main() -> int:
         signal.signal(signal.SIGINT, interrupt)
     try:
         return run(sys.argv[1:])
-    except ImportError:
-        # What Ctrl-C becomes in a compiled package that is being loaded.
+    except (ImportError, KeyboardInterrupt):
+        # The former is what Ctrl-C becomes in a compiled package that is being loaded.
         if not asked.is_set():
             raise
         say("interrupted.")
