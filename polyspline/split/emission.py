@@ -49,7 +49,7 @@ from polyspline.split.state import (
     Work,
 )
 from polyspline.split.words import ONE, ZEROS, is_below, size_of
-from solvers.compiled import ZERO, inlined_part
+from solvers.compiled import ZERO, compiled_part, inlined_part
 
 WRITTEN, FULL, NO_WITNESS = 0, 1, 2
 
@@ -100,7 +100,7 @@ def _is_inside(t: Net, path: Path, cells: Cells, cell: int, work: Work) -> bool:
     return True
 
 
-@inlined_part
+@compiled_part
 def _own_knot(t: Net, code: Words, source: int, trail: Indices, end: int, work: Work) -> int:
     """Lowest knot on a facet with several that is one of the region's, given the facet's key.
 
