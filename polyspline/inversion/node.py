@@ -16,6 +16,7 @@ from polyspline.inversion.bounds import root_ranges, tighten
 from polyspline.inversion.chain import Floats, Integers
 from polyspline.inversion.dual import branching, certify_layers, exclude_beyond
 from polyspline.inversion.last_units import exclude_far, see_last_units
+from polyspline.inversion.norms import Norm
 from polyspline.inversion.problem import InversionProblem, make_problem
 from polyspline.inversion.relaxation import lay_out, most_rows
 from polyspline.inversion.tightening import FEW
@@ -146,11 +147,11 @@ class Solved:
 
 
 @cache
-def compile_kernels() -> None:
-    """Have the kernels compiled, on the smallest of problems, and say so if that takes long."""
+def compile_kernels(norm: Norm) -> None:
+    """Have the kernels for a norm compiled, on the smallest of problems, and say so if that takes long."""
     layers = (make_layer([[1.0]], [0.0], "relu"), make_layer([[1.0]], [0.0], "identity"))
     with compiling():
-        relaxer = Relaxer(make_problem(Network(layers), [2.0], Box(-1, 1, dim=1)))
+        relaxer = Relaxer(make_problem(Network(layers), [2.0], Box(-1, 1, dim=1), norm))
         relaxer.settle(relaxer.root.copy(), None, 10.0, None)
 
 

@@ -38,15 +38,15 @@ def run(tracker: Tracker, options: Options) -> Outcome:
     Guarantee: certified. Bounds are evaluated from dual multipliers with rounding accounted
     for; a part is dropped only where such a bound reaches the cutoff.
 
-    Algorithm: best-first branch and bound. A node has a range for each pre-activation; its
-    relaxation puts each undecided unit into the convex hull of its graph, and is solved by a
-    dual active-set method, from the sides that were active in the node above. The multipliers
-    give the bound, and cut the ranges down to where a nearer point can be; those of the last units
-    also by how far the outputs may be from the target (`last_units`). At the root every undecided
-    unit is probed; below, a unit is chosen by trial branching among those that promise most, until
-    its pseudo-costs are reliable. Branching splits a range at a knot, so that no big constants
-    are needed. Incumbents come from a local search. Max groups are written out as comparisons of
-    two members, exactly, and are branched on one by one.
+    Algorithm: best-first branch and bound. A node has a range for each pre-activation; its relaxation
+    puts each undecided unit into the convex hull of its graph, and is solved by a dual active-set method
+    (L1: from vertex to vertex of a sum of kinked terms), from the sides that were active in the node
+    above. The multipliers give the bound, and cut the ranges down to where a nearer point can be; those
+    of the last units also by how far the outputs may be from the target (`last_units`). At the root
+    every undecided unit is probed; below, a unit is chosen by trial branching among those that promise
+    most, until its pseudo-costs are reliable. Branching splits a range at a knot, so that no big
+    constants are needed. Incumbents come from a local search. Max groups are written out as comparisons
+    of two members, exactly, and are branched on one by one.
 
     References
     ----------
@@ -54,7 +54,7 @@ def run(tracker: Tracker, options: Options) -> Outcome:
     (2020); T. Achterberg, T. Koch, A. Martin, "Branching rules revisited", Oper. Res. Lett. 33 (2005).
     """
     if not tracker.out_of_time:
-        compile_kernels()
+        compile_kernels(tracker.problem.norm)
         _Search(tracker, options).go()
     return Outcome(BoundSource.RIGOROUS, "daqp")
 

@@ -2,8 +2,9 @@
 
 Where no point satisfies the rows there is an answer too: multipliers that prove it.
 
-Guarantee: heuristic. The multipliers are those of a nearby strictly convex program; bounds are
-to be evaluated from them by weak duality, with rounding accounted for.
+Guarantee: heuristic. The multipliers are those of a nearby strictly convex program, for the 1-norm
+those of the program itself up to rounding; bounds are to be evaluated from them by weak duality,
+with rounding accounted for.
 """
 
 from __future__ import annotations
@@ -13,9 +14,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import linprog
 
+from solvers.errors import SolverInputError
 from solvers.qp.daqp import minimise_quadratic
+from solvers.qp.kinks import minimise_kinks
 
 __all__ = ["BoundingSolution", "bounding_multipliers"]
 
@@ -27,9 +29,8 @@ _RIDGE, _LINEAR_RIDGE = 1e-9, 1e-5
 # How soft rows are that no point satisfies.
 _SOFTNESS = 1e-9
 _SOFT_RIDGE = 1e-4
-# From here on the 1-norm has too many residuals for a dense active set.
-_MANY_OUTPUTS = 24
-_LARGEST_MULTIPLIER = 1e4
+# What a violated side costs for the 1-norm: no multiplier is larger.
+_PENALTY = 1e4
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +92,7 @@ def bounding_multipliers(
     centre
         (n,) point towards which the program is made strictly convex; None for the middle.
     weight
-        How much it is, relative to the default.
+        How much it is, relative to the default. The 1-norm takes the centre only to start from.
     active
         The active sides to start from, as a like program left them.
 
@@ -99,6 +100,11 @@ def bounding_multipliers(
     ------
     BoundingSolution
         Each worth a try if the bound of the one before is not enough; none if the solver gave up.
+
+    Raises
+    ------
+    SolverInputError
+        If the active sides are not as many as the program has.
     """
     middle, radius = low / 2.0 + high / 2.0, high / 2.0 - low / 2.0
     unit = np.where(radius > 0, radius, 1.0)
@@ -113,13 +119,12 @@ def bounding_multipliers(
         matrix, rhs, rows / length[:, None], (row_low - shift) / length, (row_high - shift) / length, ends
     )
     towards = np.zeros(len(unit)) if centre is None else np.clip((centre - middle) / unit, -ends, ends)
-    if order == 2.0:
-        found = _quadratic(inner, towards, weight, active)
-    elif order == 1.0 and len(rhs) > _MANY_OUTPUTS:
-        found = _dual_program(inner)
+    if order == 1.0:
+        solutions = _kinked(inner, towards, active)
+    elif order == 2.0:
+        solutions = _or_soft(inner, _quadratic(inner, towards, weight, active))
     else:
-        found = _epigraph(inner, towards, order, weight, active)
-    solutions = [found] if found is not None else (_soft(inner, pure) for pure in (True, False))
+        solutions = _or_soft(inner, _epigraph(inner, towards, weight, active))
     for one in solutions:
         if one is not None:
             yield BoundingSolution(
@@ -142,6 +147,15 @@ class _Scaled:
     def sides(self) -> tuple[Floats, Floats]:
         """Lower and upper sides of the variables and of the rows."""
         return np.concatenate([-self.ends, self.below]), np.concatenate([self.ends, self.above])
+
+
+def _or_soft(inner: _Scaled, found: BoundingSolution | None) -> Iterator[BoundingSolution | None]:
+    """Solutions for rows that may be violated where none was found for those that may not."""
+    if found is not None:
+        yield found
+    else:
+        yield _soft(inner, True)
+        yield _soft(inner, False)
 
 
 def _soft(inner: _Scaled, pure: bool) -> BoundingSolution | None:
@@ -179,66 +193,56 @@ def _signs(multipliers: Floats) -> Signs:
 
 
 def _epigraph(
-    inner: _Scaled, towards: Floats, order: float, weight: float, active: Signs | None
+    inner: _Scaled, towards: Floats, weight: float, active: Signs | None
 ) -> BoundingSolution | None:
-    """Solve for the 1-norm or the maximum norm, with bounds ``t`` on the residuals as further variables."""
+    """Solve for the maximum norm, with a bound on all residuals as one more variable."""
     n, outputs, m = len(inner.ends), len(inner.rhs), len(inner.rows)
-    count = outputs if order == 1.0 else 1
     ridge = weight * _LINEAR_RIDGE
-    cover = np.eye(outputs) if order == 1.0 else np.ones((outputs, 1))
-    largest = np.abs(inner.rhs) + np.abs(inner.matrix) @ inner.ends
-    most = largest if order == 1.0 else np.array([np.max(largest)])
-    full = np.zeros((m + 2 * outputs, n + count))
+    cover = np.ones((outputs, 1))
+    most = np.max(np.abs(inner.rhs) + np.abs(inner.matrix) @ inner.ends, keepdims=True)
+    full = np.zeros((m + 2 * outputs, n + 1))
     full[:m, :n] = inner.rows
     full[m:] = np.block([[inner.matrix, -cover], [-inner.matrix, -cover]])
     open_side = np.full(2 * outputs, -np.inf)
-    lower = np.concatenate([-inner.ends, np.zeros(count), inner.below, open_side])
+    lower = np.concatenate([-inner.ends, [0.0], inner.below, open_side])
     upper = np.concatenate([inner.ends, most, inner.above, inner.rhs, -inner.rhs])
-    linear = np.concatenate([-ridge * towards, np.ones(count)])
+    linear = np.concatenate([-ridge * towards, [1.0]])
     if active is not None:
         own, rows, others = np.split(active, [n, n + m])
-        active = np.concatenate([own, others[:count], rows, others[count:]])
-    solved = minimise_quadratic(ridge * np.eye(n + count), linear, full, lower, upper, active=active)
+        active = np.concatenate([own, others[:1], rows, others[1:]])
+    solved = minimise_quadratic(ridge * np.eye(n + 1), linear, full, lower, upper, active=active)
     if solved.point is None or solved.multipliers is None:
         return None
-    on_rows, on_output = np.split(solved.multipliers[n + count :], [m])
-    own, bounds, others = np.split(_signs(solved.multipliers), [n, n + count])
+    on_rows, on_output = np.split(solved.multipliers[n + 1 :], [m])
+    own, bounds, others = np.split(_signs(solved.multipliers), [n, n + 1])
     signs = np.concatenate([own, others[:m], bounds, others[m:]])
     return BoundingSolution(solved.point[:n], on_output[:outputs] - on_output[outputs:], on_rows, signs)
 
 
-def _dual_program(inner: _Scaled) -> BoundingSolution | None:
-    """Solve for the 1-norm by its dual, a linear program with a row for each variable only.
+def _kinked(inner: _Scaled, towards: Floats, active: Signs | None) -> Iterator[BoundingSolution | None]:
+    """Solve for the 1-norm as a sum of kinked terms: the residuals, and penalties on what is beyond a side.
 
-    Multipliers of the rows are bounded, so that there is an optimum even where no point
-    satisfies the rows.
+    The penalties bound the multipliers, so that there is an optimum even where no point satisfies
+    the rows.
     """
-    n, outputs = len(inner.ends), len(inner.rhs)
-    has_above, has_below = np.isfinite(inner.above), np.isfinite(inner.below)
-    eye = np.eye(n)
-    matrix = np.concatenate(
-        [inner.matrix.T, inner.rows[has_above].T, -inner.rows[has_below].T, -eye, eye], axis=1
-    )
-    cost = np.concatenate(
-        [inner.rhs, inner.above[has_above], -inner.below[has_below], inner.ends, inner.ends]
-    )
-    lower = np.zeros(len(cost))
-    lower[:outputs] = -1.0
-    upper = np.full(len(cost), _LARGEST_MULTIPLIER)
-    upper[:outputs] = 1.0
-    solved = linprog(
-        cost,
-        A_eq=matrix,
-        b_eq=np.zeros(n),
-        bounds=list(zip(lower.tolist(), upper.tolist(), strict=True)),
-        method="highs-ds",
-        options={"presolve": False},
-    )
-    if solved.status != 0 or solved.x is None:
-        return None
-    sides = solved.x[outputs : len(cost) - 2 * n]
-    multipliers = np.zeros(len(inner.rows))
-    multipliers[has_above] = sides[: has_above.sum()]
-    multipliers[has_below] -= sides[has_above.sum() :]
-    point = np.clip(-np.asarray(solved.eqlin.marginals), -inner.ends, inner.ends)
-    return BoundingSolution(point, solved.x[:outputs], multipliers, None)
+    n, m, outputs = len(inner.ends), len(inner.rows), len(inner.rhs)
+    kinks = np.full((n + m + outputs, 3), _PENALTY)
+    lower, upper = inner.sides
+    kinks[:, 0] = np.concatenate([lower, inner.rhs])
+    kinks[:, 1] = np.concatenate([upper, inner.rhs])
+    kinks[n + m :, 2] = 1.0
+    start = np.zeros(len(kinks), dtype=np.int8) if active is None else active
+    if len(start) != len(kinks):
+        raise SolverInputError(
+            f"a program of {len(kinks)} sides got an active set of {len(start)}; expected one sign for each "
+            "side."
+        )
+    forms = np.ascontiguousarray(np.concatenate([inner.rows, inner.matrix]).T)
+    found, point, multipliers, signs, _ = minimise_kinks(forms, kinks, start, towards)
+    if not found:
+        yield from _or_soft(inner, None)
+        return
+    if np.max(np.abs(multipliers[: n + m])) >= _PENALTY:  # some side is violated
+        yield _soft(inner, True)
+    _, on_rows, on_output = np.split(multipliers, [n, n + m])
+    yield BoundingSolution(np.clip(point, -inner.ends, inner.ends), on_output, on_rows, signs)
