@@ -278,9 +278,10 @@ class Relaxer:
         """Where the active sides of variables and rows are kept, whatever else is undecided."""
         dim, neurons = self.problem.domain.dim, len(column)
         most = most_rows(self.chain.table)
-        own, domain = np.split(owner[:, [0, 2]].astype(np.int64), [len(owner) - len(self.h)])
-        rows = dim + neurons + own[:, 0] * most + own[:, 1]
-        last = dim + neurons * (1 + most) + domain[:, 1]
+        own = len(owner) - len(self.h)
+        whose, number = owner[:, 0].astype(np.int64), owner[:, 2].astype(np.int64)
+        rows = dim + neurons + whose[:own] * most + number[:own]
+        last = dim + neurons * (1 + most) + number[own:]
         return np.concatenate([np.arange(dim), dim + np.flatnonzero(column >= 0), rows, last])
 
     def _spread(self, active: Signs, places: Integers) -> Signs:

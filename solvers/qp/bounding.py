@@ -237,12 +237,13 @@ def _kinked(inner: _Scaled, towards: Floats, active: Signs | None) -> Iterator[B
             f"a program of {len(kinks)} sides got an active set of {len(start)}; expected one sign for each "
             "side."
         )
-    forms = np.ascontiguousarray(np.concatenate([inner.rows, inner.matrix]).T)
+    forms = np.empty((n, m + outputs))
+    np.concatenate([inner.rows.T, inner.matrix.T], axis=1, out=forms)
     found, point, multipliers, signs, _ = minimise_kinks(forms, kinks, start, towards)
     if not found:
         yield from _or_soft(inner, None)
         return
     if np.max(np.abs(multipliers[: n + m])) >= _PENALTY:  # some side is violated
         yield _soft(inner, True)
-    _, on_rows, on_output = np.split(multipliers, [n, n + m])
-    yield BoundingSolution(np.clip(point, -inner.ends, inner.ends), on_output, on_rows, signs)
+    inside = np.clip(point, -inner.ends, inner.ends)
+    yield BoundingSolution(inside, multipliers[n + m :], multipliers[n : n + m], signs)
