@@ -28,6 +28,11 @@ class Norm(KeyedEnum):
         """The norm of the multipliers: ``y . r <= ‖y‖_dual ‖r‖``."""
         return {Norm.L2: Norm.L2, Norm.L1: Norm.LINF, Norm.LINF: Norm.L1}[self]
 
+    @property
+    def solver(self) -> str:
+        """Program that proposes the multipliers of relaxations, see `solvers.qp.bounding`."""
+        return {Norm.L2: "daqp", Norm.L1: "simplex", Norm.LINF: "daqp"}[self]
+
     def of(self, residual: npt.ArrayLike) -> float:
         """Norm of one vector, rounded.
 

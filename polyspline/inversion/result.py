@@ -58,7 +58,8 @@ class Inversion:
     norm, method
         As asked for: ``"l2"``, ``"search"`` and so on.
     solver
-        The program that solved the subproblems, e.g. ``"daqp"`` or ``"cbc"``.
+        The program that solved the subproblems, e.g. ``"daqp"`` or ``"cbc"``; ``"simplex"`` is
+        polyspline's own, for L1.
     nodes
         Nodes of the tree, models solved, regions scanned or starts tried, as the method has them.
     seconds

@@ -3,26 +3,41 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
 
 from polyspline.errors import ArgumentError
 from polyspline.inversion.methods import Options, Outcome
+from polyspline.inversion.norms import Norm
 from polyspline.inversion.region_bounds import Goal, dual_ascent
 from polyspline.inversion.region_fits import fit_region
 from polyspline.inversion.region_maps import RegionMapper, mapper_of, maps_of
 from polyspline.inversion.result import BoundSource
 from polyspline.inversion.tracker import Tracker
+from polyspline.notices import compiling
 from polyspline.partition import Partition
+from solvers.qp.bounding import bounding_multipliers
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 
-SOLVER = "daqp"
-
 _ROUND = 32
 """Regressions between two looks at the least bound of all regions."""
+
+
+@cache
+def _compile_kernels(norm: Norm) -> None:
+    """Have the kernel of a norm that has one compiled, and say so if that takes long."""
+    if norm is Norm.L1:
+        one = np.ones((1, 1))
+        with compiling():
+            list(
+                bounding_multipliers(
+                    one, 0 * one[0], -one[0], one[0], one, -one[0], one[0], order=1.0, scale=1.0
+                )
+            )
 
 
 @dataclass(eq=False)
@@ -143,6 +158,7 @@ def run(tracker: Tracker, options: Options) -> Outcome:
     if partition is None:
         raise ArgumentError("the method scan goes through a partition, and got none: give partition=.")
     problem = tracker.problem
+    _compile_kernels(problem.norm)
     lower, upper = problem.domain.bounds()
     scan = _Scan(
         tracker,
@@ -156,4 +172,5 @@ def run(tracker: Tracker, options: Options) -> Outcome:
         scan.raise_bound()
         if tracker.closed or tracker.out_of_time:
             break
-    return Outcome(BoundSource.RIGOROUS if partition.complete else BoundSource.NONE, SOLVER)
+    bound = BoundSource.RIGOROUS if partition.complete else BoundSource.NONE
+    return Outcome(bound, problem.norm.solver)

@@ -56,7 +56,7 @@ def run(tracker: Tracker, options: Options) -> Outcome:
     if not tracker.out_of_time:
         compile_kernels(tracker.problem.norm)
         _Search(tracker, options).go()
-    return Outcome(BoundSource.RIGOROUS, "daqp")
+    return Outcome(BoundSource.RIGOROUS, tracker.problem.norm.solver)
 
 
 class _Search:
