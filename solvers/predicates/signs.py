@@ -1,6 +1,6 @@
 """Exact decisions about float data: a float filter with a proven bound, exact when undecided.
 
-For the slow side, in NumPy; the walk's kernels carry their own compiled filters.
+For the slow side, in NumPy.
 
 Guarantee: exact. The answers are those of real arithmetic on the given floats.
 """
@@ -12,10 +12,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from solvers.errors import SolverInputError
 from solvers.integers import exact_rows_to_integers, float_to_integers
+from solvers.predicates.rounding import ROUNDOFF
 
 __all__ = ["proportional", "sign_at"]
 
-_UNIT = 2.0**-53  # unit roundoff of float64
 _UNDERFLOW = 2.0**-1000  # far above what n products that underflow can lose together
 
 
@@ -69,7 +69,7 @@ def sign_at(rows: ArrayLike, points: ArrayLike) -> NDArray[np.int8]:
     with np.errstate(over="ignore", invalid="ignore", under="ignore"):
         value = batch @ table[:, :-1].T + table[:, -1]
         size = np.abs(batch) @ np.abs(table[:, :-1]).T + np.abs(table[:, -1])
-        decided = np.abs(value) > 4.0 * (width + 1) * _UNIT * size + _UNDERFLOW
+        decided = np.abs(value) > 4.0 * (width + 1) * ROUNDOFF * size + _UNDERFLOW
     decided &= np.isfinite(value) & np.isfinite(size)
     signs = np.where(decided, np.sign(np.where(decided, value, 0.0)), 0.0).astype(np.int8)
     for b, i in np.argwhere(~decided).tolist():
@@ -121,7 +121,7 @@ def proportional(rows: ArrayLike, row: ArrayLike) -> NDArray[np.bool_]:
             right = table[:, lead, None] * single
             # Equal numbers, each rounded once, differ by two roundings; what underflows or
             # overflows stays open (a comparison with NaN or infinity is false).
-            apart = np.abs(left - right) > 8.0 * _UNIT * np.abs(left) + _UNDERFLOW
+            apart = np.abs(left - right) > 8.0 * ROUNDOFF * np.abs(left) + _UNDERFLOW
         answer &= ~apart.any(axis=1)
     open_rows = np.flatnonzero(answer)
     if len(open_rows):
