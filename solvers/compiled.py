@@ -116,6 +116,12 @@ def inlined_part(function: F) -> F:
     return cast(F, numba.njit(pipeline_class=_PartCompiler, forceinline=True, **_PART_OPTIONS)(function))
 
 
+def strict_part(function: F) -> F:
+    """Compile a part, as `inlined_part` does, none of whose operations may be fused with another."""
+    options = {name: value for name, value in _PART_OPTIONS.items() if name != "fastmath"}
+    return cast(F, numba.njit(pipeline_class=_PartCompiler, forceinline=True, **options)(function))
+
+
 @compiled_part
 def larger(a: float, b: float) -> float:
     """Maximum of two floats (the builtin takes numba seconds to compile)."""

@@ -8,10 +8,10 @@ here from where the rows come from, not from their floats.
 
 from __future__ import annotations
 
-from polyspline.cpa.bounds import ROUNDOFF
 from polyspline.cpa.row_space import RowSpace
 from polyspline.cpa.tables import Tables
 from solvers.compiled import NOTHING, ONE, ZERO, compiled_part
+from solvers.predicates.rounding import ROUNDOFF, SMALLEST
 
 
 @compiled_part
@@ -166,7 +166,12 @@ def _ends(t: Tables, j: int, s: RowSpace) -> None:
 
 @compiled_part
 def _surely_apart(t: Tables, one: int, other: int, s: RowSpace) -> bool:
-    """Whether two rows are proven not to be parallel: some 2 x 2 minor is beyond its error."""
+    """Whether two rows are proven not to be parallel: some 2 x 2 minor is beyond its error.
+
+    Coefficient c of a row is off by at most its slack over ``radius_c``, so ``a' y' - a y`` is at most
+    ``|a'| |y' - y| + |y| |a' - a|``. Two products and their difference are rounded by ``4 u`` of their
+    sizes, and by a smallest subnormal each where they underflow, as those of the bound may.
+    """
     for c in range(t.size):
         if t.radius[c] == 0.0:
             continue
@@ -180,7 +185,7 @@ def _surely_apart(t: Tables, one: int, other: int, s: RowSpace) -> bool:
             error = (abs(a) + first / t.radius[c]) * second / t.radius[d] + abs(y) * first / t.radius[c]
             error += (abs(b) + first / t.radius[d]) * second / t.radius[c] + abs(x) * first / t.radius[d]
             rounding = 4.0 * ROUNDOFF * (abs(a * y) + abs(b * x))
-            if abs(a * y - b * x) > 2.0 * (error + rounding):
+            if abs(a * y - b * x) > 2.0 * (error + rounding) + 32.0 * SMALLEST:
                 return True
     return False
 

@@ -41,6 +41,32 @@ class Knots:
     low: IntArray
     high: IntArray
 
+    def shared(self, knot: IntArray, here: IntArray, beyond: IntArray) -> IntArray:
+        """Lowest knot that the regions on both sides of a facet have on it.
+
+        Up to the first unit that differs both have the same functions, so the lowest knot is the same
+        from either side, but where it is of a max group whose piece changes: each side compares its own
+        member with others, and what both have is the knot between their members.
+
+        Parameters
+        ----------
+        knot
+            (F,) lowest knot on each facet as the region on this side has it.
+        here, beyond
+            (F, N) codes of the regions on its sides.
+        """
+        found = knot.copy()
+        sides = np.arange(len(knot))
+        unit = self.unit[knot]
+        mine, other = here[sides, unit].astype(np.int64), beyond[sides, unit].astype(np.int64)
+        low, high = np.minimum(mine, other), np.maximum(mine, other)
+        apart = (self.lower[knot] >= 0) & (low != high)
+        first = np.searchsorted(self.unit, unit)
+        members = self.high[np.searchsorted(self.unit, unit, side="right") - 1] + 1
+        between = first + low * (2 * members - low - 1) // 2 + high - low - 1
+        found[apart] = between[apart]
+        return found
+
 
 def knots_of(layers: Sequence[Layer]) -> Knots:
     """Lay out the knots of some layers, in the order of their numbers.

@@ -158,6 +158,29 @@ def nonzeros(matrix: Matrix) -> FloatArray:
     return matrix.ravel() if isinstance(matrix, np.ndarray) else matrix.data
 
 
+def entries_of(matrix: Matrix) -> tuple[IntArray, IntArray, FloatArray]:
+    """Row, column and value of every entry that is not zero."""
+    if isinstance(matrix, np.ndarray):
+        places = np.argwhere(matrix).astype(np.int64)
+        return places[:, 0], places[:, 1], matrix[places[:, 0], places[:, 1]]
+    by_entry = matrix.tocoo()
+    row, column = (np.asarray(places, dtype=np.int64) for places in by_entry.coords)
+    return row, column, np.asarray(by_entry.data, dtype=np.float64)
+
+
+def with_entries(like: Matrix, row: IntArray, column: IntArray, value: FloatArray) -> Matrix:
+    """Matrix of the given entries, of the shape of another one and dense or sparse as it is."""
+    if isinstance(like, np.ndarray):
+        found = np.zeros(like.shape)
+        found[row, column] = value
+        return found
+    from scipy.sparse import csr_array
+
+    sparse: SparseMatrix = csr_array((value, (row, column)), shape=like.shape)
+    sparse.sort_indices()
+    return sparse
+
+
 def _with_data(matrix: SparseMatrix, data: FloatArray) -> SparseMatrix:
     from scipy.sparse import csr_array
 

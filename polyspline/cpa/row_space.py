@@ -28,8 +28,10 @@ class RowSpace(NamedTuple):
     inputs: Floats  # (C, widest)
     size: Floats  # (widest,)
     error: Floats  # (widest,)
+    terms: Floats  # (widest,) number of products in each sum
     input_size: Floats  # (widest,)
     input_error: Floats  # (widest,)
+    input_live: Floats  # (widest,) zero for an input that is zero by the code alone, else one
     origin: Integers  # (rows of all layers,) the row that a row copies, -1: constant
     level: Floats  # (rows of all layers,) the constant
     above: Integers  # (capacity,) the function of a row that is the greater, see `polyspline.cpa.copies`
@@ -63,8 +65,10 @@ def row_space(tables: Tables) -> RowSpace:
         inputs=np.zeros((tables.size, widest)),
         size=np.zeros(widest),
         error=np.zeros(widest),
+        terms=np.zeros(widest),
         input_size=np.zeros(widest),
         input_error=np.zeros(widest),
+        input_live=np.zeros(widest),
         origin=np.zeros(len(tables.neuron_unit), np.int64),
         level=np.zeros(len(tables.neuron_unit)),
         above=np.zeros(capacity, np.int64),

@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from polyspline.cpa.bounds import ROUNDOFF, SAFETY
 from polyspline.cpa.copies import drop_implied, meeting_knot, same_function, trace_copies
 from polyspline.cpa.row_space import RowSpace
 from polyspline.cpa.tables import Tables
 from solvers.compiled import ONE, compiled_part
+from solvers.predicates.rounding import SAFETY
+from solvers.predicates.steps_kernel import evaluation_error, sum_error, unit_step
 
 Integers = NDArray[np.int64]
 
@@ -33,34 +34,39 @@ def _accumulate_sparse(t: Tables, layer: int, s: RowSpace) -> None:
 
 @compiled_part
 def _spread_sparse(t: Tables, layer: int, s: RowSpace) -> None:
-    """Add the sizes and errors of a sparse layer's inputs to those of its rows."""
+    """Add the sizes and errors of a sparse layer's inputs to those of its rows, and count its products."""
     entry = t.weight_start[layer]
     base = t.column_start[layer]
     for j in range(t.n_in[layer]):
         count = t.entry_start[base + j + 1] - t.entry_start[base + j]
         place = t.entry_start[base + j]
-        if s.input_size[j] != 0.0 or s.input_error[j] != 0.0:
+        if s.input_live[j] != 0.0:
             for e in range(count):
                 row = t.entry_row[place + e]
                 steep = abs(t.weights[entry + e])
                 s.size[row] += s.input_size[j] * steep
                 s.error[row] += s.input_error[j] * steep
+                s.terms[row] += 1.0
         entry += count
 
 
 @compiled_part
 def _spread_dense(t: Tables, layer: int, s: RowSpace) -> None:
-    """Add the sizes and errors of a dense layer's inputs to those of its rows."""
+    """Add the sizes and errors of a dense layer's inputs to those of its rows, and count its products."""
     n_out = t.n_out[layer]
     start = t.weight_start[layer]
+    live = 0.0
     for j in range(t.n_in[layer]):
         weights = t.weights[start + j * n_out : start + (j + 1) * n_out]
         size = s.input_size[j]
         error = s.input_error[j]
-        if size != 0.0 or error != 0.0:
+        live += s.input_live[j]
+        if s.input_live[j] != 0.0:
             for i in range(n_out):
                 s.size[i] += size * abs(weights[i])
                 s.error[i] += error * abs(weights[i])
+    for i in range(n_out):
+        s.terms[i] = live
 
 
 @compiled_part
@@ -103,31 +109,26 @@ def _affine(t: Tables, layer: int, s: RowSpace) -> None:
 @compiled_part
 def _errors(t: Tables, layer: int, s: RowSpace) -> None:
     """Bounds of this layer on this region: `s.size` of the values and `s.error` of their computation."""
-    n_in = t.n_in[layer]
     n_out = t.n_out[layer]
     first = t.neuron_start[layer]
     for i in range(n_out):
         s.error[i] = 0.0
+        s.terms[i] = 0.0
         s.size[i] = abs(t.biases[first + i])
     if layer > 0:
         if t.column_start[layer] >= 0:
             _spread_sparse(t, layer, s)
         else:
             _spread_dense(t, layer, s)
-        terms = 0.0
-        for j in range(n_in):
-            if s.input_size[j] != 0.0:
-                terms += 1.0
-        for i in range(n_out):
-            if t.layer_exact[layer] != 0:
-                s.error[i] = 0.0
-            elif terms > 0.0:
-                s.error[i] = (s.error[i] + (terms + 1.0) * ROUNDOFF * s.size[i]) * SAFETY
     for i in range(n_out):
+        error = t.row_floor[first + i]
+        if not t.row_exact[first + i]:
+            error += sum_error(s.error[i], s.size[i], s.terms[i])
         total = 0.0
         for c in range(t.size):
             total += abs(s.values[c, i]) * t.radius[c]
-        s.size[i] = (total + s.error[i]) * SAFETY
+        s.error[i] = error
+        s.size[i] = (total + error) * SAFETY
 
 
 @compiled_part
@@ -142,17 +143,17 @@ def _activate(t: Tables, layer: int, refined: bool, s: RowSpace) -> None:
             piece = s.code[unit]
         slope = t.slopes[first + i, piece]
         offset = t.offsets[first + i, piece]
-        for c in range(t.size):
-            s.inputs[c, i] = slope * s.values[c, i]
+        if slope == 0.0:
+            for c in range(t.size):
+                s.inputs[c, i] = 0.0
+        else:
+            for c in range(t.size):
+                s.inputs[c, i] = slope * s.values[c, i]
         if offset != 0.0:
             s.inputs[last, i] += offset
         if refined:
-            steep = abs(slope)
-            s.input_size[i] = (steep * s.size[i] + abs(offset)) * SAFETY
-            s.input_error[i] = steep * s.error[i]
-            if (slope != 0.0 and slope != 1.0 and slope != -1.0) or offset != 0.0:
-                s.input_error[i] += 2.0 * ROUNDOFF * s.input_size[i]
-            s.input_error[i] *= SAFETY
+            s.input_size[i], s.input_error[i] = unit_step(slope, offset, s.size[i], s.error[i])
+            s.input_live[i] = 0.0 if slope == 0.0 and offset == 0.0 else 1.0
 
 
 @compiled_part
@@ -190,7 +191,7 @@ def _keep_row(
             return n
         s.seen[mark] = 1
     if refined:
-        s.slack[n] = (own + 4.0 * (t.size + 5) * ROUNDOFF * reach) * SAFETY
+        s.slack[n] = evaluation_error(own, reach, t.size)
     else:
         s.slack[n] = t.knot_slack[knot]
     s.flags[n] = t.knot_flags[knot]

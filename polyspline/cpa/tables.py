@@ -8,22 +8,32 @@ a max group gives one for each other member.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from polyspline.cpa.bounds import ROUNDOFF, SAFETY, LayerBound, grain_of, layer_bounds
+from polyspline.cpa.bounds import ROUNDED, LayerBound, grains_of, layer_bounds
+from polyspline.cpa.equilibrate import (
+    column_exponents,
+    equilibrate,
+    is_ordinary_radius,
+    scaled_rows,
+)
 from polyspline.cpa.knots import Knots, knots_of
 from polyspline.cpa.layers import Layer
 from polyspline.cpa.matrices import Matrix, times, written_out
 from polyspline.cpa.rowwise import rowwise
 from polyspline.cpa.twins import find_twins
 from solvers.lp.ties import CENTRAL, INTEGRAL
+from solvers.predicates.rounding import ROUNDOFF, SAFETY, SMALLEST
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 Flags = NDArray[np.bool_]
+
+_SMALL_BITS = 20
 
 
 class Tables(NamedTuple):
@@ -41,7 +51,8 @@ class Tables(NamedTuple):
     neuron_unit: Integers  # (rows,) unit of a row, -1 for identity neurons
     slopes: Floats  # (rows, P)
     offsets: Floats  # (rows, P)
-    layer_exact: Integers  # (L,) 1: the forward product of this layer is never rounded
+    row_exact: Flags  # (rows,) whether the forward product of this row is never rounded
+    row_floor: Floats  # (rows,) error before anything is rounded: infinite where out of range
     n_pieces: Integers  # (N,)
     is_group: Flags  # (N,)
     unit_row: Integers  # (N,) first row of each unit, among the rows of all layers
@@ -63,6 +74,7 @@ class Tables(NamedTuple):
     knot_slack: Floats  # (K,) a priori error of the knot's row at any point of the domain
     knot_flags: Integers  # (K,) INTEGRAL and CENTRAL of solvers.lp.ties
     unit: float  # scaling that makes the INTEGRAL rows integer
+    column: Integers  # (S,) the coordinates are ``x = z / 2**column``
     radius: Floats  # (C,) bound on the points
     bounded: bool
     size: int  # C, coordinates of a row: S + 1, or S on a central network over the whole space
@@ -93,36 +105,76 @@ def is_central(layers: tuple[Layer, ...]) -> bool:
     return True
 
 
-def _knot_arrays(
-    layers: tuple[Layer, ...], knots: Knots, bounds: tuple[LayerBound, ...], evaluation: float
-) -> tuple[Floats, Integers, int]:
-    """Slack and flags of every knot, and the finest grain among the integral ones."""
+@dataclass(frozen=True)
+class _KnotBounds:
+    """A priori bounds of the rows of all knots, (K,) each.
+
+    Attributes
+    ----------
+    slack
+        Error of the row's value at any point of the domain.
+    largest
+        Bound on the coefficients.
+    grain
+        They are multiples of ``2**-grain``; ROUNDED where they are not all exact.
+    central
+        Whether the last one is exactly zero.
+    """
+
+    slack: Floats
+    largest: Floats
+    grain: Integers
+    central: Flags
+
+
+def _knot_bounds(
+    layers: tuple[Layer, ...], knots: Knots, bounds: tuple[LayerBound, ...], size: int
+) -> _KnotBounds:
+    """Bound the rows of all knots, C coordinates each."""
     if not layers:
-        return np.empty(0), np.empty(0, np.int64), 0
+        nothing = np.empty(0)
+        return _KnotBounds(nothing, nothing, nothing.astype(np.int64), nothing.astype(np.bool_))
     depth = np.repeat(np.arange(len(layers)), [layer.n_rows for layer in layers])[knots.upper]
     magnitude = np.concatenate([bound.magnitude for bound in bounds])
+    coefficient = np.concatenate([bound.coefficient for bound in bounds])
     error = np.concatenate([bound.error for bound in bounds])
+    grain = np.concatenate([bound.grain for bound in bounds])
     bias = np.concatenate([layer.bias for layer in layers])
-    has_lower = (knots.lower >= 0).astype(np.float64)
-    reach = (magnitude[knots.upper] + has_lower * magnitude[knots.lower] + np.abs(knots.position)) * SAFETY
-    own = error[knots.upper] + has_lower * error[knots.lower]
-    slack = (own + evaluation * reach) * SAFETY
-    places, which = np.unique(knots.position, return_inverse=True)
-    grains = np.array([grain_of(places[i : i + 1]) for i in range(len(places))], np.int64)[which]
-    row_grain = np.array(
-        [-1 if bound.grain is None or not bound.integral else bound.grain for bound in bounds]
+    paired = knots.lower >= 0
+    lower = np.where(paired, knots.lower, knots.upper)
+    far = np.abs(knots.position)
+    own = error[knots.upper] + np.where(paired, error[lower], 0.0)
+    reach = magnitude[knots.upper] + np.where(paired, magnitude[lower], 0.0) + far
+    largest = coefficient[knots.upper] + np.where(paired, coefficient[lower], 0.0) + far
+    exact = (grain[knots.upper] != ROUNDED) & (grain[lower] != ROUNDED)
+    fine = np.maximum(np.maximum(grain[knots.upper], grain[lower]), grains_of(knots.position))
+    central = np.array([bound.central for bound in bounds])[depth]
+    central |= (depth == 0) & (bias[knots.upper] == np.where(paired, bias[lower], 0.0)) & np.isfinite(own)
+    return _KnotBounds(
+        _slack(own, reach, size), largest, np.where(exact, fine, ROUNDED), central & (knots.position == 0.0)
     )
-    integral = (row_grain[depth] >= 0) & (reach * 2.0**grains < 2.0**20)
-    integral &= reach * 2.0 ** row_grain[depth] < 2.0**20
-    finest = int(np.max(np.maximum(grains, row_grain[depth])[integral], initial=0))
-    same_bias = bias[knots.upper] == has_lower * bias[knots.lower]
-    central = np.array([bound.central for bound in bounds])[depth] | ((depth == 0) & same_bias)
-    flags = np.where(integral, INTEGRAL, 0) | np.where(central & (knots.position == 0.0), CENTRAL, 0)
-    return slack, flags.astype(np.int64), finest
+
+
+def _slack(own: Floats | float, reach: Floats, size: int) -> Floats:
+    """Error of a row's value, see `solvers.predicates.steps_kernel.evaluation_error`."""
+    return (own + 4.0 * (size + 5.0) * ROUNDOFF * reach) * SAFETY + (4.0 * size + 8.0) * SMALLEST
+
+
+def _small_integers(largest: Floats, grain: Integers) -> tuple[Flags, int]:
+    """Which exact rows are integers below ``2**_SMALL_BITS`` once all are scaled by one ``2**g``; and g."""
+    exact = (grain != ROUNDED) & (grain <= _SMALL_BITS)
+    fits: Flags = exact & (largest * SAFETY * 2.0 ** np.where(exact, grain, 0) < 2.0**_SMALL_BITS)
+    finest = int(np.max(grain[fits], initial=0))
+    return fits & (largest * SAFETY * 2.0**finest < 2.0**_SMALL_BITS), finest
 
 
 def make_tables(
-    layers: tuple[Layer, ...], domain_normals: Floats, domain_sides: Floats, radius: Floats | None
+    layers: tuple[Layer, ...],
+    domain_normals: Floats,
+    domain_sides: Floats,
+    radius: Floats | None,
+    *,
+    scale_inputs: bool = True,
 ) -> Tables:
     """Lay out a network on a domain.
 
@@ -134,6 +186,8 @@ def make_tables(
         (m, S) and (m,), rows ``G z <= h`` of the domain; no rows for the whole space.
     radius
         (S,) with ``|z_i| <= radius_i`` on the domain; None for the whole space.
+    scale_inputs
+        Whether coordinates of extraordinary sizes are scaled; then the tables are of ``x = z / 2**column``.
 
     Returns
     -------
@@ -142,49 +196,59 @@ def make_tables(
     Notes
     -----
     Over the whole space regions are cones in ``(z, t)``, ``t >= 0``, and if the network is
-    central, cones in z itself.
+    central, cones in z itself. Layers are scaled by powers of two, see `polyspline.cpa.equilibrate`.
     """
     used = unit_layers(layers)
     n_inputs = layers[0].n_in
     bounded = radius is not None
     central = not bounded and n_inputs > 1 and is_central(layers)
     size = n_inputs if central else n_inputs + 1
-    # Proofs step a little beyond a facet, so the bounds hold on twice the domain.
-    reach = np.append(2.0 * radius if radius is not None else np.ones(n_inputs), 1.0)
-    bounds = layer_bounds(used, reach)
-    evaluation = 4.0 * (size + 4) * ROUNDOFF
-    knots = knots_of(used)
-    slack, flags, grain = _knot_arrays(used, knots, bounds, evaluation)
+    column = np.zeros(n_inputs, np.int64)
+    bound = np.ones(n_inputs)
+    if radius is not None:
+        if scale_inputs and not is_ordinary_radius(radius):
+            column = column_exponents(radius)
+        # Proofs step a little beyond a facet, so the bounds hold on twice the domain.
+        bound = 2.0 * np.ldexp(radius, -column.astype(np.int32))
+    reach = np.append(bound, 1.0)
+    scaled = equilibrate(used, column, bound)
+    bounds = layer_bounds(scaled.layers, reach, scaled.beyond)
+    knots = knots_of(scaled.layers)
+    domain = np.empty((size, 0))
+    lost = np.zeros(0, np.bool_)
     if bounded:
-        domain_rows = np.vstack([-domain_normals.T, domain_sides[None, :]])
+        domain = np.vstack([-domain_normals.T, domain_sides[None, :]])
+        domain_rows, lost = scaled_rows(domain, column, bound)
     elif central:
-        domain_rows = np.empty((size, 0))
+        domain_rows = domain
     else:
-        domain_rows = np.zeros((size, 1))
+        domain_rows, lost = np.zeros((size, 1)), np.zeros(1, np.bool_)
         domain_rows[-1, 0] = 1.0
-    domain_grain = grain_of(domain_rows)
-    integral_domain = domain_grain <= 20 and bool(
-        np.max(np.abs(domain_rows), initial=0.0) * 2.0 ** max(grain, domain_grain) < 2.0**20
-    )
-    if integral_domain:
-        grain = max(grain, domain_grain)
-    family, drop = find_twins(used, knots, domain_rows if bounded else np.empty((size, 0)))
+    rows = _knot_bounds(scaled.layers, knots, bounds, size)
+    largest = np.append(rows.largest, np.max(np.abs(domain_rows), axis=0, initial=0.0))
+    grain = np.append(rows.grain, np.max(grains_of(domain_rows), axis=0, initial=0))
+    integral, finest = _small_integers(largest, grain)
+    flags = np.where(integral, INTEGRAL, 0)
+    flags |= np.where(np.append(rows.central, (domain_rows[-1] == 0.0) & ~lost), CENTRAL, 0)
+    family, drop = find_twins(used, knots_of(used), domain if bounded else np.empty((size, 0)))
+    n_knots = len(knots.unit)
     return Tables(
-        **layer_arrays(used),
-        **_knot_layout(used, knots),
+        **layer_arrays(scaled.layers),
+        **_knot_layout(scaled.layers, knots),
         **_family_arrays(family),
-        layer_exact=np.array([bound.grain is not None for bound in bounds], np.int64),
+        row_exact=np.concatenate([np.empty(0, np.bool_), *(bound.grain != ROUNDED for bound in bounds)]),
+        row_floor=np.concatenate([np.empty(0), *(np.where(out, np.inf, 0.0) for out in scaled.beyond)]),
         knot_drop=drop.astype(np.int64),
-        knot_slack=slack,
-        knot_flags=np.array(flags, np.int64),
-        unit=2.0**grain,
+        knot_slack=rows.slack,
+        knot_flags=flags[:n_knots].astype(np.int64),
+        unit=2.0**finest,
+        column=column,
         radius=reach[:size],
         bounded=bounded,
         size=size,
         domain_rows=np.ascontiguousarray(domain_rows),
-        domain_slack=evaluation * (np.abs(domain_rows).T @ reach[:size]) * SAFETY,
-        domain_flags=np.where(domain_rows[-1] == 0.0, CENTRAL, 0).astype(np.int64)
-        | (INTEGRAL if integral_domain else 0),
+        domain_slack=np.where(lost, np.inf, _slack(0.0, np.abs(domain_rows).T @ reach[:size], size)),
+        domain_flags=np.where(lost, 0, flags[n_knots:]).astype(np.int64),
         domain_spans=np.full(domain_rows.shape[1], n_inputs if bounded else 0, np.int64),
     )
 
@@ -207,11 +271,13 @@ def make_row_tables(rows: Floats, slack: Floats, flags: Integers, radius: Floats
         **layer_arrays(()),
         **_knot_layout((), knots_of(())),
         **_family_arrays(nothing),
-        layer_exact=nothing,
+        row_exact=nothing.astype(np.bool_),
+        row_floor=np.empty(0),
         knot_drop=nothing,
         knot_slack=np.empty(0),
         knot_flags=nothing,
         unit=1.0,
+        column=np.zeros(size - 1, np.int64),
         radius=radius,
         bounded=bounded,
         size=size,

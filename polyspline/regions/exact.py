@@ -16,7 +16,6 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from polyspline.cpa.bounds import ROUNDOFF
 from polyspline.cpa.exact import ExactNetwork, Row, primitive
 from polyspline.cpa.tables import Tables, make_row_tables
 from polyspline.errors import InvariantError
@@ -26,6 +25,7 @@ from solvers.integers import as_fraction, scaled_integer_rows
 from solvers.lp.cone import FACET, REDUNDANT, UNDECIDED
 from solvers.lp.exact import interior_point, maximise
 from solvers.lp.ties import CENTRAL, INTEGRAL
+from solvers.predicates.rounding import ROUNDOFF, SMALLEST
 from solvers.rational import DyadicMatrix
 from solvers.status import LPStatus
 
@@ -118,7 +118,7 @@ def _rounded(rows: list[Row], bounded: bool, radius: Floats) -> Tables:
         if row[-1] == 0:
             flags[j] |= CENTRAL
     reach = np.append(2.0 * radius, 1.0) if bounded else np.ones(size)
-    slack = 8.0 * (size + 4) * ROUNDOFF * (np.abs(array).T @ reach)
+    slack = 8.0 * (size + 4) * ROUNDOFF * (np.abs(array).T @ reach) + 8.0 * SMALLEST * (1.0 + np.sum(reach))
     return make_row_tables(array, slack, flags, reach, bounded=bounded)
 
 
@@ -223,6 +223,8 @@ def decide_exactly(
     code: Integers,
     radius: Floats | None,
     guesses: Sequence[Guess],
+    *,
+    column: Integers | None = None,
 ) -> ExactRegion:
     """Decide everything about the region of a code.
 
@@ -236,6 +238,8 @@ def decide_exactly(
         (S,) bound on the domain; None for the whole space.
     guesses
         Points (S,), floats or rationals, that may be strictly inside; the first that is serves.
+    column
+        (S,) the float kernel works in the coordinates ``z / 2**column``; None for z itself.
 
     Returns
     -------
@@ -259,7 +263,7 @@ def decide_exactly(
         return ExactRegion(np.zeros(net.layers[0].n_in), None, (), dead, 1)
     inside, is_float = _interior(rows, guesses)
     witness = np.array([nearest_float(z) for z in inside])
-    state, points = _decided_by_floats(rows, witness if is_float else None, radius)
+    state, points = _decided_by_floats(rows, witness if is_float else None, radius, column)
     decisions = int(not is_float)
     for k in range(len(rows)):
         if state[k] in (FACET, REDUNDANT):
@@ -280,17 +284,31 @@ def decide_exactly(
 
 
 def _decided_by_floats(
-    rows: list[Row], witness: Floats | None, radius: Floats | None
+    rows: list[Row], witness: Floats | None, radius: Floats | None, column: Integers | None
 ) -> tuple[Integers, Floats]:
     """State of every row as far as the kernel can tell, and points on the facets it found."""
     size = len(rows[0])
+    shift = np.zeros(size - 1, np.int32) if column is None else column.astype(np.int32)
+    undecided = np.full(len(rows), UNDECIDED, np.int64), np.zeros((len(rows), size - 1))
     if witness is None:
-        return np.full(len(rows), UNDECIDED, np.int64), np.zeros((len(rows), size - 1))
+        return undecided
+    moved = np.ldexp(witness, -shift)
+    if not np.array_equal(np.ldexp(moved, shift), witness):
+        return undecided
     bounded = radius is not None
     live = rows if bounded else [*rows, (0,) * (size - 1) + (1,)]
-    tables = _rounded(live, bounded, radius if radius is not None else np.empty(0))
-    state, points = decide_bare(tables, witness)
-    return state[: len(rows)], points[: len(rows)]
+    reach = np.ldexp(radius, -shift) if radius is not None else np.empty(0)
+    tables = _rounded([_shifted(row, shift.tolist()) for row in live], bounded, reach)
+    state, points = decide_bare(tables, moved)
+    return state[: len(rows)], np.ldexp(points[: len(rows)], shift)
+
+
+def _shifted(row: Row, shift: list[int]) -> Row:
+    """Row over z as one over ``z / 2**shift``, a multiple in integers."""
+    if not any(shift):
+        return row
+    least = min(0, *shift)
+    return tuple(entry << (k - least) for entry, k in zip(row, [*shift, 0], strict=True))
 
 
 def flip(net: ExactNetwork, code: Integers, facet: Row) -> Integers:

@@ -49,11 +49,11 @@ class Collection:
 
     def add(self, part: Part, most: int | None = None) -> None:
         """Take the next regions in, or only the first of them."""
-        assert part.batch is not None
-        batch = part.batch if most is None else part.batch.cut(most)
-        self._batches.append(batch)
-        self.regions += len(batch)
         self.tally += part.tally
+        if part.batch is not None:
+            batch = part.batch if most is None else part.batch.cut(most)
+            self._batches.append(batch)
+            self.regions += len(batch)
 
     def _joined(self, name: str) -> NDArray[np.generic]:
         """One array of all batches, one after the other."""
@@ -112,12 +112,12 @@ class Collection:
         return {place: exact[int(order[place])] for place in places}
 
     def _edges(self, packed: Words) -> tuple[Indices, Indices, NDArray[np.bool_]]:
-        """Edges, their sources as either end has them, and which regions have a facet left uncrossed."""
+        """Edges, their sources, and which regions have a facet left uncrossed."""
         knots = np.asarray(self._joined("knot"), np.int32)
         degrees = np.concatenate([np.diff(batch.start) for batch in self._batches])
         start = np.concatenate([[0], np.cumsum(degrees)]).astype(np.int64)
         edges = np.empty((len(knots), 2), np.int32)
-        sources = np.empty((len(knots), 2), np.int32)
+        sources = np.empty(len(knots), np.int32)
         table = np.full(1 << (2 * len(packed)).bit_length(), EMPTY, np.int32)
         key = np.empty(packed.shape[1], np.uint64)
         uncrossed = np.zeros(len(packed), np.bool_)
@@ -126,7 +126,11 @@ class Collection:
         for first, tie in zip(self._firsts(), ties, strict=True):
             tie[:, TIE_REGION] += first
         tied, tied_sources = pair_ties(
-            np.concatenate(ties), np.concatenate([batch.tie_key for batch in self._batches]), uncrossed
+            np.concatenate(ties),
+            np.concatenate([batch.tie_key for batch in self._batches]),
+            uncrossed,
+            self._problem.net.knots,
+            lambda regions: self._problem.packing.unpack(packed[regions]),
         )
         if not len(tied):
             return edges[:count], sources[:count], uncrossed

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from polyspline.cpa.bounds import ROUNDOFF, SAFETY
 from polyspline.split.slots import tidy
 from polyspline.split.state import (
     BOUND,
@@ -37,6 +36,7 @@ from polyspline.split.state import (
 )
 from polyspline.split.words import ONE, ONES, ZEROS
 from solvers.compiled import inlined_part, larger, smaller
+from solvers.predicates.rounding import ROUNDOFF, SAFETY
 
 DONE, NO_ROOM, NO_SLOT = 0, 1, 2
 
@@ -70,21 +70,32 @@ def _share_edge(cells: Cells, cell: int, j: int, k: int, dim: int, work: Work) -
 def _new_vertex(
     cells: Cells, low_entry: int, up_entry: int, j: int, k: int, v: int, reach: float, pool: Pool, work: Work
 ) -> None:
-    """Vertex v of the pool: where the edge from vertex j (below) to k (above) meets the hyperplane."""
+    """Vertex v of the pool: where the edge from vertex j (below) to k (above) meets the hyperplane.
+
+    With true values b below and a above, computed B and A, off by at most BOUNDs, the share
+    ``B / (A + B)`` of the edge is off by at most ``((1 - share) BOUND_b + share BOUND_a) / (a + b)``, and
+    ``a + b`` is at least ``A + B`` less both bounds. Where that says nothing, the true vertex is somewhere
+    on the edge all the same. The computed vertex is a mean of computed vertices, so it is near the domain.
+    Coordinates are of size one (`reach` at least), and five roundings of numbers of that size are few
+    against the last term.
+    """
     low = cells.vertex[low_entry]
     up = cells.vertex[up_entry]
     below = -work.real[VALUE, j]
     above = work.real[VALUE, k]
     total = below + above
     share = below / total
+    error = (1.0 - share) * work.real[BOUND, j] + share * work.real[BOUND, k]
+    left = total - work.real[BOUND, j] - work.real[BOUND, k]
+    slide = error / left if left > error else 1.0
+    if not 0.0 <= share <= 1.0:
+        share = 0.5
+        slide = 1.0
     length = 0.0
     for c in range(pool.x.shape[1]):
         step = pool.x[up, c] - pool.x[low, c]
         length = larger(length, abs(step))
         pool.x[v, c] = pool.x[low, c] + share * step
-    error = (1.0 - share) * work.real[BOUND, j] + share * work.real[BOUND, k]
-    left = total - work.real[BOUND, j] - work.real[BOUND, k]
-    slide = error / left if left > error else 1.0
     eps = (1.0 - share) * pool.eps[low] + share * pool.eps[up]
     eps += slide * (length + pool.eps[low] + pool.eps[up]) + 16.0 * ROUNDOFF * reach
     pool.eps[v] = eps * SAFETY
@@ -181,7 +192,8 @@ def _share_above(n: int, work: Work) -> float:
     for j in range(n):
         least = smaller(least, work.real[VALUE, j])
         most = larger(most, work.real[VALUE, j])
-    return most / (most - least)
+    share = most / (most - least)
+    return share if 0.0 <= share <= 1.0 else 0.5
 
 
 @inlined_part

@@ -24,6 +24,7 @@ from polyspline.split.state import (
     MISS,
     OFFSET,
     OWNER,
+    PAIRS,
     POINT_EXACT,
     REGIONS,
     ROW_OF,
@@ -48,7 +49,7 @@ from polyspline.split.state import (
     Words,
     Work,
 )
-from polyspline.split.words import ONE, ZEROS, is_below, size_of
+from polyspline.split.words import ONE, ZEROS, fingerprint, is_below, size_of
 from solvers.compiled import ZERO, compiled_part, inlined_part
 
 WRITTEN, FULL, NO_WITNESS = 0, 1, 2
@@ -133,14 +134,11 @@ def _own_knot(t: Net, code: Words, source: int, trail: Indices, end: int, work: 
 
 
 @inlined_part
-def _write_tie(
-    t: Net, cells: Cells, cell: int, source: int, trail: Indices, work: Work, out: Results, count: Integers
-) -> bool:
-    """Write a facet down if it has several knots; whether it has."""
+def _find_tie(t: Net, cells: Cells, cell: int, source: int, trail: Indices, work: Work) -> bool:
+    """Whether a facet has several knots; KEY is then the code but for their units, KEY_MASK their rows."""
     words = work.key.shape[1]
-    end = cells.number[cell, TRAIL_END]
     tied = False
-    for i in range(-1, end):
+    for i in range(-1, cells.number[cell, TRAIL_END]):
         knot = source
         if i >= 0:
             if trail[0, i] != source and trail[0, i] != ALL:
@@ -161,21 +159,64 @@ def _write_tie(
             if row >= 0:
                 place = t.layer[t.unit[unit, LAYER_OF], ROWS] + row
                 work.key[KEY_MASK, place // 64] |= ONE << np.uint64(place - 64 * (place // 64))
-    if tied:
-        place = count[TIES_OUT]
-        out.tie[place, TIE_REGION] = count[FILLED]
-        out.tie[place, TIE_KNOT] = _own_knot(t, cells.code[cell], source, trail, end, work)
-        for i in range(2):
-            for c in range(words):
-                out.tie_key[place, i, c] = work.key[i, c]
-        count[TIES_OUT] = place + 1
     return tied
 
 
 @inlined_part
+def _write_tie(
+    t: Net, cells: Cells, cell: int, source: int, trail: Indices, work: Work, out: Results, count: Integers
+) -> None:
+    """Write a facet with several knots down, whose key has been found."""
+    place = count[TIES_OUT]
+    out.tie[place, TIE_REGION] = count[FILLED]
+    out.tie[place, TIE_KNOT] = _own_knot(
+        t, cells.code[cell], source, trail, cells.number[cell, TRAIL_END], work
+    )
+    for i in range(2):
+        for c in range(work.key.shape[1]):
+            out.tie_key[place, i, c] = work.key[i, c]
+    count[TIES_OUT] = place + 1
+
+
+@inlined_part
+def _mark_of_code(cells: Cells, cell: int) -> np.uint64:
+    """Fingerprint of a region's code: the sum of those of its words."""
+    found = ZEROS
+    for c in range(cells.code.shape[1]):
+        found += fingerprint(cells.code[cell, c], c)
+    return found
+
+
+@inlined_part
+def _mark_of_facet(t: Net, cells: Cells, cell: int, source: int, code: np.uint64) -> np.uint64:
+    """Fingerprint of a facet with one knot, the same from both its sides."""
+    unit = t.knot[source, OWNER]
+    word = t.unit[unit, WORD]
+    shift = np.uint64(t.unit[unit, SHIFT])
+    mine = cells.code[cell, word]
+    low = np.uint64(t.knot[source, LOW_PIECE]) << shift
+    lower = (mine & ~(np.uint64(t.unit[unit, MASK]) << shift)) | low
+    return fingerprint(code - fingerprint(mine, word) + fingerprint(lower, word), source)
+
+
+@inlined_part
+def _mark_of_tie(work: Work) -> np.uint64:
+    """Fingerprint of a facet with several knots, whose key has been found."""
+    found = ZEROS
+    words = work.key.shape[1]
+    for c in range(words):
+        found += fingerprint(work.key[KEY, c], c) + fingerprint(work.key[KEY_MASK, c], words + c)
+    return found
+
+
+@inlined_part
 def _tally(t: Net, cell: int, keep: bool, s: State) -> None:
-    """Count the facets of a region by their side, and write them down if they are to be kept."""
+    """Count the facets of a region by their side, and write them down if they are to be kept.
+
+    Where they are not, PAIRS takes in a fingerprint of each: those of its two sides cancel.
+    """
     begin = s.level[KNOTS_OUT]
+    code = ZEROS if keep else _mark_of_code(s.cells, cell)
     for b in range(len(s.cells.spread)):
         bits = s.work.slots[USED, b]
         slot = 64 * b
@@ -185,12 +226,18 @@ def _tally(t: Net, cell: int, keep: bool, s: State) -> None:
                 if source < 0:
                     s.level[BOUNDARY] += 1
                 else:
-                    below = is_below(t, source, s.cells.code[cell])
                     s.level[INNER] += 1
                     tied = False
-                    if keep and s.cells.number[cell, TRAIL_END] > 0:
-                        tied = _write_tie(t, s.cells, cell, source, s.trail, s.work, s.out, s.level)
-                    if keep and below and not tied:
+                    if s.cells.number[cell, TRAIL_END] > 0:
+                        tied = _find_tie(t, s.cells, cell, source, s.trail, s.work)
+                    if not keep:
+                        mark = _mark_of_facet(t, s.cells, cell, source, code)
+                        if tied:
+                            mark = _mark_of_tie(s.work)
+                        s.level[PAIRS] ^= np.int64(mark)
+                    elif tied:
+                        _write_tie(t, s.cells, cell, source, s.trail, s.work, s.out, s.level)
+                    elif is_below(t, source, s.cells.code[cell]):
                         place = s.level[KNOTS_OUT]
                         s.level[KNOTS_OUT] = place + 1
                         while place > begin and s.out.knot[place - 1] > source:

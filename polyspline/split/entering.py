@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from polyspline.cpa.bounds import ROUNDOFF
 from polyspline.split.cutting import copy_header
 from polyspline.split.state import (
     ACTIVE_UNIT,
@@ -37,6 +36,7 @@ from polyspline.split.state import (
 )
 from polyspline.split.words import put_piece
 from solvers.compiled import inlined_part, larger
+from solvers.predicates.rounding import ROUNDOFF
 
 
 @inlined_part
@@ -86,19 +86,24 @@ def _settled_knots(t: Net, layer: int, unit: int, low: int, farthest: float, pat
 
 @inlined_part
 def mark_largest(t: Net, layer: int, unit: int, farthest: float, path: Path) -> tuple[int, int]:
-    """Mark the members of a max group that may be the largest somewhere, in AT: how many, and the last."""
+    """Mark the members of a max group that may be the largest somewhere, in AT: how many, and the last.
+
+    A member is left out only if all its values are proven to be below all values of another one.
+    """
     first = t.unit[unit, ROW_OF]
     end = first + t.unit[unit, PIECES]
     floor = -np.inf
     for i in range(first, end):
         error = path.bound[SLACK, layer, i] + path.bound[NORM, layer, i] * farthest
-        floor = larger(floor, path.line[LEAST, i] - error)
+        least = path.line[LEAST, i] - error
+        if least > floor:  # a bound that is NaN bounds nothing
+            floor = least
     found = 0
     last = 0
     for i in range(first, end):
         error = path.bound[SLACK, layer, i] + path.bound[NORM, layer, i] * farthest
         path.line[AT, i] = 0.0
-        if path.line[MOST, i] + error >= floor:
+        if not path.line[MOST, i] + error < floor:
             path.line[AT, i] = 1.0
             found += 1
             last = i - first

@@ -8,9 +8,12 @@ the set of these units, names the facet from either side.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
+from polyspline.cpa.knots import Knots
 from polyspline.partition.code_table import EMPTY, place_of
 from polyspline.split.state import (
     HIGH_PIECE,
@@ -57,7 +60,7 @@ def look_up(
     key
         (W,) scratch.
     edges, sources
-        Results, (F, 2) and (F, 2) for F knots: the regions, and the source as either has it.
+        Results, (F, 2) and (F,) for F knots: the regions, and the knot between them.
     alone
         Result, (R,) all False: whether a region has a neighbour above that is not there.
 
@@ -85,13 +88,14 @@ def look_up(
                 continue
             edges[count, 0] = region
             edges[count, 1] = other
-            sources[count, 0] = knots[f]
-            sources[count, 1] = knots[f]
+            sources[count] = knots[f]
             count += 1
     return count
 
 
-def pair_ties(tie: Integers, keys: Words, alone: Flags) -> tuple[Indices, Indices]:
+def pair_ties(
+    tie: Integers, keys: Words, alone: Flags, knots: Knots, codes: Callable[[Integers], Integers]
+) -> tuple[Indices, Indices]:
     """Edges across the facets with several knots, which both their sides have written down.
 
     Parameters
@@ -100,20 +104,26 @@ def pair_ties(tie: Integers, keys: Words, alone: Flags) -> tuple[Indices, Indice
         See `polyspline.split.state.Results`.
     alone
         Result, (R,): set where a region has written down a facet that no other has.
+    knots
+        Of the network.
+    codes
+        Gives the codes (B, N) of some regions.
 
     Returns
     -------
     edges : ndarray of int32
         (T, 2), the region of lower index first.
     sources : ndarray of int32
-        (T, 2) the lowest knot as either region has it.
+        (T,) the lowest knot that both have on the facet.
     """
     if not len(tie):
-        return np.empty((0, 2), np.int32), np.empty((0, 2), np.int32)
+        return np.empty((0, 2), np.int32), np.empty(0, np.int32)
     region = tie[:, TIE_REGION]
     names = keys.reshape(len(keys), -1)
     order = np.lexsort((region, *names.T))
     same = (names[order[1:]] == names[order[:-1]]).all(axis=1)
     pairs = np.stack([order[:-1][same], order[1:][same]], axis=1)
     alone[region[np.setdiff1d(order, pairs)]] = True
-    return region[pairs].astype(np.int32), tie[pairs, TIE_KNOT].astype(np.int32)
+    edges = region[pairs]
+    sources = knots.shared(tie[pairs[:, 0], TIE_KNOT], codes(edges[:, 0]), codes(edges[:, 1]))
+    return edges.astype(np.int32), sources.astype(np.int32)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from polyspline.cpa.bounds import ROUNDOFF, SAFETY
 from polyspline.split.state import (
+    BIAS,
     COLUMNS,
     ERROR,
-    EXACT_SUMS,
+    EXACT_ROW,
+    FLOOR,
     IN_ERROR,
     IN_SIZE,
+    LIVE,
     MASK,
     N_IN,
     N_OUT,
@@ -19,6 +21,7 @@ from polyspline.split.state import (
     SHIFT,
     SIZE,
     SLACK,
+    TERMS,
     WEIGHTS,
     WORD,
     Net,
@@ -26,17 +29,15 @@ from polyspline.split.state import (
     Words,
 )
 from solvers.compiled import inlined_part
-
-_TINY = 2.0**-900
-"""Far above what the products of one row lose to underflow together."""
+from solvers.predicates.rounding import SAFETY
+from solvers.predicates.steps_kernel import evaluation_error, sum_error, unit_step
 
 
 @inlined_part
-def _feed(t: Net, before: int, code: Words, path: Path) -> float:
-    """Make the inputs of the layer after one, from the pieces of a code; how many of them are not zero."""
+def _feed(t: Net, before: int, code: Words, path: Path) -> None:
+    """Make the inputs of the layer after one, from the pieces of a code."""
     first = t.layer[before, ROWS]
     last = path.inputs.shape[0] - 1
-    terms = 0.0
     for i in range(t.layer[before, N_OUT]):
         unit = t.row_unit[first + i]
         piece = 0
@@ -46,18 +47,12 @@ def _feed(t: Net, before: int, code: Words, path: Path) -> float:
         slope = t.slopes[first + i, piece]
         offset = t.offsets[first + i, piece]
         for c in range(last + 1):
-            path.inputs[c, i] = slope * path.values[before, c, i]
+            path.inputs[c, i] = 0.0 if slope == 0.0 else slope * path.values[before, c, i]
         path.inputs[last, i] += offset
-        steep = abs(slope)
-        size = (steep * path.bound[SIZE, before, i] + abs(offset)) * SAFETY
-        error = steep * path.bound[ERROR, before, i]
-        if (slope != 0.0 and slope != 1.0 and slope != -1.0) or offset != 0.0:
-            error += 2.0 * ROUNDOFF * size
+        size, error = unit_step(slope, offset, path.bound[SIZE, before, i], path.bound[ERROR, before, i])
         path.line[IN_SIZE, i] = size
-        path.line[IN_ERROR, i] = error * SAFETY
-        if size != 0.0:
-            terms += 1.0
-    return terms
+        path.line[IN_ERROR, i] = error
+        path.line[LIVE, i] = 0.0 if slope == 0.0 and offset == 0.0 else 1.0
 
 
 @inlined_part
@@ -67,11 +62,13 @@ def _products(t: Net, layer: int, path: Path) -> None:
     start = t.layer[layer, WEIGHTS]
     sizes = path.bound[SIZE, layer]
     errors = path.bound[ERROR, layer]
+    live = 0.0
     for j in range(t.layer[layer, N_IN]):
         size = path.line[IN_SIZE, j]
         error = path.line[IN_ERROR, j]
-        if size == 0.0 and error == 0.0:
+        if path.line[LIVE, j] == 0.0:
             continue
+        live += 1.0
         weights = t.weights[start + j * n_out : start + (j + 1) * n_out]
         for c in range(path.inputs.shape[0]):
             u = path.inputs[c, j]
@@ -81,6 +78,8 @@ def _products(t: Net, layer: int, path: Path) -> None:
         for i in range(n_out):
             sizes[i] += size * abs(weights[i])
             errors[i] += error * abs(weights[i])
+    for i in range(n_out):
+        path.line[TERMS, i] = live
 
 
 @inlined_part
@@ -89,6 +88,7 @@ def _sparse_products(t: Net, layer: int, path: Path) -> None:
     entry = t.layer[layer, WEIGHTS]
     base = t.layer[layer, COLUMNS]
     for j in range(t.layer[layer, N_IN]):
+        live = path.line[LIVE, j]
         for place in range(t.entry_start[base + j], t.entry_start[base + j + 1]):
             row = t.entry_row[place]
             weight = t.weights[entry]
@@ -96,6 +96,7 @@ def _sparse_products(t: Net, layer: int, path: Path) -> None:
                 path.values[layer, c, row] += path.inputs[c, j] * weight
             path.bound[SIZE, layer, row] += path.line[IN_SIZE, j] * abs(weight)
             path.bound[ERROR, layer, row] += path.line[IN_ERROR, j] * abs(weight)
+            path.line[TERMS, row] += live
             entry += 1
 
 
@@ -109,27 +110,26 @@ def make_map(t: Net, layer: int, code: Words, path: Path) -> None:
     n_out = t.layer[layer, N_OUT]
     first = t.layer[layer, ROWS]
     last = path.inputs.shape[0] - 1
-    terms = 0.0
     for c in range(last):
         out = path.values[layer, c]
         for i in range(n_out):
             out[i] = t.weights[c * n_out + i] if layer == 0 else 0.0
     for i in range(n_out):
-        path.values[layer, last, i] = t.biases[first + i]
-        path.bound[SIZE, layer, i] = abs(t.biases[first + i])
+        bias = t.row_real[BIAS, first + i]
+        path.values[layer, last, i] = bias
+        path.bound[SIZE, layer, i] = abs(bias)
         path.bound[ERROR, layer, i] = 0.0
+        path.line[TERMS, i] = 0.0
     if layer > 0:
-        terms = _feed(t, layer - 1, code, path)
+        _feed(t, layer - 1, code, path)
         if t.layer[layer, COLUMNS] >= 0:
             _sparse_products(t, layer, path)
         else:
             _products(t, layer, path)
     for i in range(n_out):
-        error = path.bound[ERROR, layer, i]
-        if t.layer[layer, EXACT_SUMS] != 0:
-            error = 0.0
-        elif terms > 0.0:
-            error = (error + (terms + 1.0) * ROUNDOFF * path.bound[SIZE, layer, i]) * SAFETY + _TINY
+        error = t.row_real[FLOOR, first + i]
+        if t.row_real[EXACT_ROW, first + i] == 0.0:
+            error += sum_error(path.bound[ERROR, layer, i], path.bound[SIZE, layer, i], path.line[TERMS, i])
         norm = 0.0
         size = abs(path.values[layer, last, i])
         for c in range(last):
@@ -140,4 +140,4 @@ def make_map(t: Net, layer: int, code: Words, path: Path) -> None:
         path.bound[NORM, layer, i] = norm * SAFETY
         path.bound[SIZE, layer, i] = size
         path.bound[ERROR, layer, i] = error
-        path.bound[SLACK, layer, i] = (error + 4.0 * (last + 5) * ROUNDOFF * size) * SAFETY + _TINY
+        path.bound[SLACK, layer, i] = evaluation_error(error, size, last + 1)

@@ -19,7 +19,7 @@ def _fill_rows(
     for e in range(edges.shape[0]):
         for side in range(2):
             region = edges[e, side]
-            source = sources[e, side]
+            source = sources[e]
             place = filled[region]
             filled[region] = place + 1
             while place > start[region] and keys[place - 1] > source:
@@ -85,7 +85,7 @@ def breadth_first(
     edges
         (E, 2) pairs of regions.
     sources
-        (E, 2) the lowest knot on the facet as either region has it.
+        (E,) the lowest knot that both have on the facet.
 
     Returns
     -------
@@ -95,7 +95,7 @@ def breadth_first(
     edges : ndarray of int32
         (E, 2) between the places in that order, the lower first; by the lower, then by source.
     sources : ndarray of int32
-        (E,) as the lower region has it.
+        (E,) in that order.
     """
     start = np.zeros(regions + 1, np.int64)
     np.cumsum(np.bincount(edges.ravel(), minlength=regions), out=start[1:])

@@ -27,6 +27,9 @@ class Tally:
         Decisions in rational arithmetic.
     share
         Share of the tree that they take, a guess: of all regions, they are about so many.
+    pairs
+        Fingerprints of their facets, combined by exclusive or; zero where both sides of each are there.
+        Only of regions that are not kept.
     """
 
     regions: int = 0
@@ -34,6 +37,7 @@ class Tally:
     boundary: int = 0
     exact_fallbacks: int = 0
     share: float = 0.0
+    pairs: int = 0
 
     def __add__(self, other: Tally) -> Tally:
         """Sum of both."""
@@ -43,6 +47,7 @@ class Tally:
             self.boundary + other.boundary,
             self.exact_fallbacks + other.exact_fallbacks,
             self.share + other.share,
+            self.pairs ^ other.pairs,
         )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property, lru_cache
 from typing import Any
@@ -12,18 +12,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from polyspline.cpa.bounds import ROUNDOFF, SAFETY, layer_bounds
+from polyspline.cpa.bounds import ROUNDED, layer_bounds
+from polyspline.cpa.equilibrate import Equilibrated, column_exponents, equilibrate, scaled_rows
 from polyspline.cpa.exact import ExactNetwork, Row, primitive
 from polyspline.cpa.knots import knots_of
-from polyspline.cpa.layers import Layer
 from polyspline.cpa.tables import layer_arrays, unit_layers
 from polyspline.domains import Box, Domain
 from polyspline.errors import DomainError
 from polyspline.network import Network
 from polyspline.partition.packing import CodePacking
 from polyspline.regions.start import start_regions
-from polyspline.split.state import AT_FIRST, SLOTS_PER_WORD, Net
+from polyspline.split.state import AT_FIRST, CHECKED, SLOTS_PER_WORD, Net
 from solvers.integers import scaled_integer_rows
+from solvers.predicates.rounding import ROUNDOFF, SAFETY
 from solvers.vertices import v_representation
 
 Floats = NDArray[np.float64]
@@ -70,6 +71,10 @@ class Cell:
         Share of the tree.
     ties
         (2, T) facets, by their knot or ALL, and further knots that lie on them.
+    mark
+        What is known of each vertex, (n,): FRESH, CHECKED or EXACT.
+    points
+        The EXACT vertices as rationals, by their place.
     """
 
     layer: int
@@ -83,6 +88,8 @@ class Cell:
     simple: bool
     share: float
     ties: NDArray[np.int32]
+    mark: NDArray[np.int64]
+    points: dict[int, tuple[Fraction, ...]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,10 +100,8 @@ class Problem:
     ----------
     arrays, packing
         See `polyspline.split.state` and `polyspline.partition.packing`.
-    layers
-        The network in the coordinates ``x = z / 2**scale``.
-    scale
-        (S,) whole numbers: a point z of the domain is ``x * 2**scale``, which rounds nothing.
+    scaled
+        The network in the coordinates ``x = z / 2**scale``, its rows scaled to size one.
     domain_rows
         Rows of the domain in x as integers, ``>= 0`` inside.
     reach
@@ -107,8 +112,7 @@ class Problem:
     domain: Domain
     arrays: Net
     packing: CodePacking
-    layers: tuple[Layer, ...]
-    scale: NDArray[np.int64]
+    scaled: Equilibrated
     domain_rows: list[Row]
     reach: float
 
@@ -117,9 +121,21 @@ class Problem:
         """Latent dimension S."""
         return self.net.latent_dim
 
+    @property
+    def scale(self) -> NDArray[np.int64]:
+        """Whole numbers (S,): a point z of the domain is ``x * 2**scale``."""
+        return self.scaled.column
+
     def embed(self, points: Floats) -> Floats:
-        """Points (B, S) of the splitting as points of the domain."""
+        """Points (B, S) of the splitting as points of the domain, rounded where they are subnormal there."""
         return np.ldexp(points, self.scale.astype(np.int32)) if self.scale.any() else points
+
+    def is_rounded(self, points: Floats) -> NDArray[np.bool_]:
+        """Which points (B, S) of the splitting `embed` rounds."""
+        if not self.scale.any():
+            return np.zeros(len(points), np.bool_)
+        back = np.ldexp(self.embed(points), -self.scale.astype(np.int32))
+        return np.asarray((back != points).any(axis=1))
 
     def embed_exact(self, point: tuple[Fraction, ...]) -> tuple[Fraction, ...]:
         """Embed one rational point, as `embed` does."""
@@ -128,8 +144,16 @@ class Problem:
         return tuple(x * Fraction(2) ** k for x, k in zip(point, self.scale.tolist(), strict=True))
 
     def exact_up_to(self, depth: int) -> ExactNetwork:
-        """Exact network of the layers up to one."""
-        return ExactNetwork(self.layers[: depth + 1])
+        """Exact network of the layers up to one, as they are: functions of z."""
+        return ExactNetwork(self.net.layers[: depth + 1])
+
+    def scaled_function(self, layer: int, row: int, function: list[int], exponent: int) -> list[Fraction]:
+        """Exact pre-activation of a row, ``function * 2**exponent`` in z, as the scaled one in x."""
+        shift = exponent + int(self.scaled.rows[layer][row])
+        return [
+            entry * Fraction(2) ** (shift + k)
+            for entry, k in zip(function, [*self.scale.tolist(), 0], strict=True)
+        ]
 
     def region_of(self, point: Floats) -> NDArray[np.uint64]:
         """Packed code (words,) of a region whose closure holds a point (S,) of the domain, exact."""
@@ -165,7 +189,7 @@ class Problem:
             all(Fraction(a) == Fraction(c, corner[-1]) for a, c in zip(place, corner[:-1], strict=True))
             for place, corner in zip(x.tolist(), corners, strict=True)
         ]
-        eps = np.where(exact, 0.0, 2.0**-52 * np.abs(x).max(axis=1))
+        eps = np.where(exact, 0.0, 2.0**-52 * np.abs(x).max(axis=1) + 2.0**-1000)
         facets = sum(bits.bit_count() for bits in incidence)
         return Cell(
             0,
@@ -179,6 +203,8 @@ class Problem:
             facets == self.dim * len(corners),
             1.0,
             np.empty((2, 0), np.int32),
+            np.full(len(x), CHECKED, np.int64),
+            {},
         )
 
     def _corners(self) -> tuple[list[Vector], list[int], list[int]]:
@@ -225,30 +251,15 @@ def _corner_of(row: Row, i: int) -> Fraction:
     return Fraction(-row[-1], row[i])
 
 
-def _scaled(
-    layers: tuple[Layer, ...], normals: Floats, radius: Floats
-) -> tuple[tuple[Layer, ...], Floats, NDArray[np.int64]]:
-    """Bring the coordinates to size one by powers of two, where that rounds nothing."""
-    scale = np.frexp(radius)[1].astype(np.int32) - 1
-    weight = np.ldexp(layers[0].weight, scale)
-    turned = np.ldexp(normals, scale)
-    exact = np.array_equal(np.ldexp(weight, -scale), layers[0].weight) and np.array_equal(
-        np.ldexp(turned, -scale), normals
-    )
-    if not scale.any() or not exact or not (np.isfinite(weight).all() and np.isfinite(turned).all()):
-        return layers, normals, np.zeros(len(radius), np.int64)
-    return (replace(layers[0], matrix=weight), *layers[1:]), turned, scale.astype(np.int64)
-
-
 def _arrays(
-    layers: tuple[Layer, ...], packing: CodePacking, normals: Floats, sides: Floats, radius: Floats
+    scaled: Equilibrated, packing: CodePacking, domain_rows: Floats, lost: NDArray[np.bool_], radius: Floats
 ) -> Net:
-    """Lay the network and the domain out as the kernel needs them."""
-    used = unit_layers(layers)
-    dim = layers[0].n_in
+    """Lay the scaled network and the rows (S + 1, m) of the domain out as the kernel needs them."""
+    used = scaled.layers
+    dim = len(radius)
     # Bounds hold beside the domain too, where vertices may be rounded to.
     reach = np.append(2.0 * radius, 1.0)
-    bounds = layer_bounds(used, reach)
+    bounds = layer_bounds(used, reach, scaled.beyond)
     rows = layer_arrays(used)
     knots = knots_of(used)
     starts = rows["neuron_start"][:-1]
@@ -258,14 +269,15 @@ def _arrays(
     depth = np.repeat(np.arange(len(used)), rows["n_out"])[first_row]
     here = starts[depth[knots.unit]] if len(depth) else knots.unit
     is_central = np.array([bound.central for bound in bounds], np.bool_)[depth]
-    domain_rows = np.vstack([-normals.T, sides[None, :]])
+    exact = [bound.grain != ROUNDED for bound in bounds]
+    floor = [np.where(out, np.inf, 0.0) for out in scaled.beyond]
+    slack = 8.0 * (dim + 5) * ROUNDOFF * (np.abs(domain_rows).T @ reach) * SAFETY
     return Net(
         _table(
             rows["n_in"],
             rows["n_out"],
             rows["weight_start"],
             starts,
-            np.array([bound.grain is not None for bound in bounds], np.bool_),
             rows["column_start"],
         ),
         rows["neuron_unit"],
@@ -290,13 +302,13 @@ def _arrays(
         rows["weights"],
         rows["entry_start"],
         rows["entry_row"],
-        rows["biases"],
+        np.stack([rows["biases"], *(np.concatenate([np.empty(0), *some]) for some in (exact, floor))]),
         rows["slopes"],
         rows["offsets"],
         knots.position,
         reach,
         np.ascontiguousarray(domain_rows),
-        8.0 * (dim + 5) * ROUNDOFF * (np.abs(domain_rows).T @ reach) * SAFETY,
+        np.where(lost, np.inf, slack),
     )
 
 
@@ -322,10 +334,18 @@ def make_problem(net: Network, domain: Domain) -> Problem:
     normals, sides = domain.rows()
     low, high = domain.bounds()
     radius = np.maximum(np.abs(low), np.abs(high))
-    layers, turned, scale = _scaled(net.layers, normals, radius)
+    scale = column_exponents(radius)
     radius = np.ldexp(radius, -scale.astype(np.int32))
+    scaled = equilibrate(unit_layers(net.layers), scale, 2.0 * radius)
+    domain_rows = np.vstack([-normals.T, sides[None, :]])
+    rows = [_shifted_row(row, scale.tolist()) for row in scaled_integer_rows(domain_rows.T)[0]]
     packing = CodePacking(net.n_pieces)
-    integers, _ = scaled_integer_rows(np.hstack([-turned, sides[:, None]]))
-    rows = [primitive(row) for row in integers]
-    arrays = _arrays(layers, packing, turned, sides, radius)
-    return Problem(net, domain, arrays, packing, layers, scale, rows, float(radius.max()))
+    arrays = _arrays(scaled, packing, *scaled_rows(domain_rows, scale, 2.0 * radius), radius)
+    return Problem(net, domain, arrays, packing, scaled, rows, float(radius.max()))
+
+
+def _shifted_row(row: list[int], scale: list[int]) -> Row:
+    """Row of integers over z as one over x, coprime."""
+    least = min(0, *scale)
+    shifted = [entry << (k - least) for entry, k in zip(row, [*scale, 0], strict=True)]
+    return primitive(shifted)

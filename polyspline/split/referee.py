@@ -6,8 +6,10 @@ exactly from the code above it. So is the row of the knot that is asked about.
 
 from __future__ import annotations
 
+import math
+import sys
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 
 import numpy as np
@@ -15,11 +17,12 @@ from numpy.typing import NDArray
 
 from polyspline.cpa.exact import ExactNetwork, Row, primitive
 from polyspline.errors import InvariantError
-from polyspline.regions.exact import rounded_inside
+from polyspline.regions.exact import ExactDomain, rounded_inside, unit_rows
 from polyspline.regions.rounding import nearest_float
 from polyspline.split.problem import Problem
 from polyspline.split.state import (
     ANSWER,
+    ANSWER_BOUND,
     ANSWER_VALUE,
     ANSWERED,
     ASKED,
@@ -35,10 +38,13 @@ from polyspline.split.state import (
     STACK,
     UNKNOWN,
     UPPER_ROW,
+    Floats,
     N,
     State,
+    Words,
 )
 from solvers.integers import scaled_integer_rows
+from solvers.predicates.rounding import ROUNDOFF, SAFETY, SMALLEST
 from solvers.rational import DyadicMatrix, integer_matrix, pivot_columns, solve
 
 _KEPT = 256
@@ -77,8 +83,7 @@ class Referee:
             value = sum((a * x for a, x in zip(function[:-1], point, strict=True)), function[-1])
             sign = (value > 0) - (value < 0)
             work.whole[ANSWER, j] = sign
-            # Of a number too small for floats the sign must stay.
-            work.real[ANSWER_VALUE, j] = nearest_float(value) or sign * 2.0**-1000
+            work.real[ANSWER_VALUE, j], work.real[ANSWER_BOUND, j] = _enclosed(value)
 
     def witness(self, state: State) -> Point | None:
         """Find a point inside the region of the top cell; the point itself where it is not of floats."""
@@ -95,6 +100,14 @@ class Referee:
         state.level[POINT_EXACT] = int(is_float)
         state.level[ANSWERED] = 1
         return None if is_float else point
+
+    def embedded(self, packed: Words, point: Floats) -> Point:
+        """Point of the domain inside the region of a code, of floats if it may be, near a point inside."""
+        normals, sides = self.problem.domain.rows()
+        code = self.problem.packing.unpack(packed[None, :])[0].astype(np.int64)
+        rows, _ = unit_rows(ExactNetwork(self.problem.net.layers), code)
+        exact = self.problem.embed_exact(tuple(map(Fraction, point.tolist())))
+        return rounded_inside([*rows, *ExactDomain(normals, sides).rows], exact)[0]
 
     def polytope(self, state: State) -> tuple[Integers, list[Point], list[set[int]]]:
         """Code of the top cell, its vertices, and the slots of the facets that each is on."""
@@ -126,12 +139,12 @@ class Referee:
         """Affine function that is zero on a knot and positive above it."""
         arrays = self.problem.arrays
         unit, upper, lower = arrays.knot[knot, [OWNER, UPPER_ROW, LOWER_ROW]].tolist()
-        values = self._map(int(arrays.unit[unit, LAYER_OF]), code)
+        layer = int(arrays.unit[unit, LAYER_OF])
+        values = self._map(layer, code)
         row = values.row(upper)
         if lower >= 0:
             row = [a - b for a, b in zip(row, values.row(lower), strict=True)]
-        scale = Fraction(2) ** values.exponent
-        function = [entry * scale for entry in row]
+        function = self.problem.scaled_function(layer, upper, row, values.exponent)
         function[-1] -= Fraction(float(arrays.position[knot]))
         return function
 
@@ -176,6 +189,26 @@ class Referee:
         state.pool.eps[index] = 0.0 if exact else 2.0**-52 * max(map(abs, rounded)) + 2.0**-1000
         state.pool.mark[index] = EXACT
         return point
+
+    def known_points(self, vertices: Sequence[int], state: State) -> dict[int, Point]:
+        """Those of some vertices of the pool that are known exactly, by their place among them."""
+        return {
+            place: self._points[index]
+            for place, index in enumerate(vertices)
+            if state.pool.mark[index] == EXACT
+        }
+
+    def know(self, points: dict[int, Point]) -> None:
+        """Take over exact vertices of the pool, by their number in it."""
+        self._points = dict(points)
+
+
+def _enclosed(value: Fraction) -> tuple[float, float]:
+    """Round a value, and bound the error: half a unit in the last place, more if it overflows."""
+    rounded = nearest_float(value)
+    if abs(rounded) == sys.float_info.max:
+        return rounded, math.inf
+    return rounded, SAFETY * ROUNDOFF * abs(rounded) + SMALLEST
 
 
 def _slots(state: State, cell: int, j: int) -> Iterator[int]:

@@ -9,6 +9,7 @@ from fractions import Fraction
 import numpy as np
 
 from polyspline.notices import compiling
+from polyspline.regions.rounding import nearest_float
 from polyspline.split import kernel
 from polyspline.split.parts import Batch, Part, Tally
 from polyspline.split.problem import Cell, Problem
@@ -16,7 +17,6 @@ from polyspline.split.referee import Point, Referee
 from polyspline.split.state import (
     ACTIVE_UNIT,
     BOUNDARY,
-    CHECKED,
     ENTRIES,
     FILLED,
     FIRST,
@@ -26,6 +26,7 @@ from polyspline.split.state import (
     LAYER,
     LOADED,
     N_OUT,
+    PAIRS,
     PLACE,
     POOL,
     POOL_END,
@@ -43,7 +44,6 @@ from polyspline.split.state import (
     new_state,
 )
 
-_UNLIMITED = 2**62
 _COUNTED_AT_ONCE = 1 << 15
 
 # Numbers of words per mask that the kernel has been compiled for in this process.
@@ -91,7 +91,8 @@ class Runner:
         cells.vertex[:n] = np.arange(n)
         cells.on[:n] = 0
         cells.on[:n, :words] = cell.on
-        state.pool.x[:n], state.pool.eps[:n], state.pool.mark[:n] = cell.x, cell.eps, CHECKED
+        state.pool.x[:n], state.pool.eps[:n], state.pool.mark[:n] = cell.x, cell.eps, cell.mark
+        self._referee.know(cell.points)
         state.trail[:, : cell.ties.shape[1]] = cell.ties
         state.level[[STACK, ENTRIES, POOL, LOADED]] = [1, n, n, 1]
         return state
@@ -123,6 +124,8 @@ class Runner:
                     bool(cells.number[i, SIMPLE]),
                     float(cells.share[i]),
                     state.trail[:, : cells.number[i, TRAIL_END]].copy(),
+                    state.pool.mark[vertices],
+                    self._referee.known_points(vertices.tolist(), state),
                 )
             )
         return found
@@ -166,8 +169,9 @@ class Runner:
         """Take what has been found since the last time."""
         level = state.level
         regions, inner, boundary = level[[REGIONS, INNER, BOUNDARY]].tolist()
-        tally = Tally(regions, inner, boundary, self._referee.decisions, float(state.done[0]))
-        level[[REGIONS, INNER, BOUNDARY]] = 0
+        pairs = int(level[PAIRS])
+        tally = Tally(regions, inner, boundary, self._referee.decisions, float(state.done[0]), pairs)
+        level[[REGIONS, INNER, BOUNDARY, PAIRS]] = 0
         state.done[0] = 0.0
         self._referee.decisions = 0
         return Part(tally, self._take_batch(state) if keep else None)
@@ -178,10 +182,20 @@ class Runner:
         r, f, ties = level[[FILLED, KNOTS_OUT, TIES_OUT]].tolist()
         level[[FILLED, KNOTS_OUT, TIES_OUT]] = 0
         exact, self._exact = self._exact, {}
+        scaled, proven = out.witness[:r].copy(), out.proven[:r].copy()
+        witness = self.problem.embed(scaled)
+        for i in np.flatnonzero(proven & self.problem.is_rounded(scaled)).tolist():
+            # Proven as it was computed, it is not where its embedding is rounded.
+            self._referee.decisions += 1
+            point = self._referee.embedded(out.packed[i], scaled[i])
+            witness[i] = [nearest_float(z) for z in point]
+            proven[i] = tuple(map(Fraction, witness[i].tolist())) == point
+            if not proven[i]:
+                exact[i] = point
         return Batch(
             out.packed[:r].copy(),
-            self.problem.embed(out.witness[:r].copy()),
-            out.proven[:r].copy(),
+            witness,
+            proven,
             exact,
             out.start[: r + 1].copy(),
             out.knot[:f].copy(),
@@ -191,7 +205,7 @@ class Runner:
 
     # ---- what it is for
 
-    def regions(self, cell: Cell, *, keep: bool) -> Iterator[Part]:
+    def regions(self, cell: Cell, *, keep: bool, at_once: int = _COUNTED_AT_ONCE) -> Iterator[Part]:
         """Regions of a cell in their order, some thousands at a time.
 
         Parameters
@@ -200,12 +214,13 @@ class Runner:
             Where to begin.
         keep
             Whether to hand out the regions themselves; else they are only counted.
+        at_once
+            How many at a time, at most.
         """
         self._state = self._load(cell)
         going_on = True
         while going_on:
-            most = _UNLIMITED if keep else _COUNTED_AT_ONCE
-            why = self._go_on(keep=keep, most=most, one_cut=False)
+            why = self._go_on(keep=keep, most=at_once, one_cut=False)
             going_on = why != kernel.FINISHED
             yield self._take(self._state, keep=keep)
 
@@ -213,11 +228,12 @@ class Runner:
         """Cells that `regions` has not come to yet, in their order."""
         return [] if self._state is None else self._unload(self._state)
 
-    def halves(self, cell: Cell) -> list[Cell]:
-        """Cut a cell once: the two parts in their order, or the cell as it is if it is a region."""
+    def halves(self, cell: Cell) -> tuple[list[Cell], Tally]:
+        """Cut a cell once: the parts in their order, or the cell as it is if it is a region; and the cost."""
         self._state = self._load(cell)
         self._go_on(keep=False, most=0, one_cut=True)
-        return self._unload(self._state)
+        parts = self._unload(self._state)
+        return parts, self._take(self._state, keep=False).tally
 
     def cells(self, cell: Cell) -> Iterator[tuple[Integers, list[Point], list[set[int]]]]:
         """Codes, vertices and the slots of the facets that each is on, of the regions of a cell."""

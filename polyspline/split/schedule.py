@@ -3,6 +3,9 @@
 The tree is cut into subtrees in the order of their regions. Some ahead of the one whose
 results are wanted next are worked on at the same time. A subtree that turns out large hands
 back what is left of it as subtrees of their own, so that no result is large.
+
+Where the tree is cut does not depend on the number of workers. So every vertex is computed from
+the same ones, in the same order, and not only the regions but all floats are the same.
 """
 
 from __future__ import annotations
@@ -26,12 +29,15 @@ from typing import Any
 from polyspline.domains import Domain
 from polyspline.errors import ArgumentError, PolysplineError
 from polyspline.network import Network
-from polyspline.split.parts import Part
+from polyspline.split.parts import Part, Tally
 from polyspline.split.problem import Cell, Problem, make_problem
 from polyspline.split.runner import Runner
 
+_FIRST_REGIONS = 1 << 11
+"""So many are found in one go, before the tree is cut for several workers."""
+
+_SUBTREES = 64
 _SUBTREE_REGIONS = 1 << 15
-_SUBTREES_PER_WORKER = 8
 _AHEAD_PER_WORKER = 3
 _TRIES = 3
 _WORKERS_OF_AN_EXECUTOR = 8
@@ -48,15 +54,15 @@ class _Runners:
         self._problem = problem
         self._spare: SimpleQueue[Runner] = SimpleQueue()
 
-    def work(self, cell: Cell, keep: bool) -> Result:
+    def work(self, cell: Cell, keep: bool, most: int = _SUBTREE_REGIONS) -> Result:
         """Do a subtree, or as much of it as one result may hold."""
         runner = Runner(self._problem) if self._spare.empty() else self._spare.get()
         parts: list[Part] = []
         done = 0
-        for part in runner.regions(cell, keep=keep):
+        for part in runner.regions(cell, keep=keep, at_once=most):
             parts.append(part)
             done += part.tally.regions
-            if done >= _SUBTREE_REGIONS:
+            if done >= most:
                 break
         left = runner.left()
         self._spare.put(runner)
@@ -89,21 +95,23 @@ def work_elsewhere(problem: bytes, cell: bytes, keep: bool) -> bytes:
     return pickle.dumps(_runners_of(problem).work(pickle.loads(cell), keep))
 
 
-def cut_into(problem: Problem, root: Cell, wanted: int) -> list[Cell]:
-    """Cut a cell into about that many, in their order, the one with the largest share first."""
+def cut_into(problem: Problem, cells: list[Cell], wanted: int) -> tuple[list[Cell], Tally]:
+    """Cut cells into about that many, in their order, the one with the largest share first; and the cost."""
     runner = Runner(problem)
-    cells = [root]
+    cells = list(cells)
+    cost = Tally()
     whole: set[int] = set()
     while len(cells) < wanted:
         open_ = [i for i, cell in enumerate(cells) if id(cell) not in whole]
         if not open_:
             break
         place = max(open_, key=lambda i: cells[i].share)
-        halves = runner.halves(cells[place])
+        halves, spent = runner.halves(cells[place])
+        cost += spent
         cells[place : place + 1] = halves
         if len(halves) == 1:
             whole.add(id(halves[0]))
-    return cells
+    return cells, cost
 
 
 @dataclass
@@ -204,27 +212,32 @@ def parts_in_order(
 
     Notes
     -----
-    Guarantee: the regions and their order do not depend on who does the work.
+    Guarantee: nothing that is found depends on who does the work.
     """
-    root = problem.root
-    if executor is None and workers == 1:
-        yield from Runner(problem).regions(root, keep=keep)
-        return
     runners = _Runners(problem)
+    parts, left = runners.work(problem.root, keep, _FIRST_REGIONS)
+    yield from parts
+    if not left:
+        return
+    cells, cost = cut_into(problem, left, _SUBTREES)
+    yield Part(cost, None)
 
     def here(cell: Cell) -> Result:
         return runners.work(cell, keep)
 
-    if executor is None:
+    if executor is not None:
+        pool, payload = executor, pickle.dumps((net, domain))
+        crew = _Crew(
+            lambda cell: pool.submit(work_elsewhere, payload, pickle.dumps(cell), keep), pickle.loads, here
+        )
+        yield from _ordered(crew, cells, _AHEAD_PER_WORKER * max(workers, _WORKERS_OF_AN_EXECUTOR))
+    elif workers == 1:
+        waiting = deque(cells)
+        while waiting:
+            parts, left = here(waiting.popleft())
+            waiting.extendleft(reversed(left))
+            yield from parts
+    else:
         with ThreadPoolExecutor(workers) as threads:
             crew = _Crew(lambda cell: threads.submit(here, cell), lambda found: found, here)
-            cells = cut_into(problem, root, _SUBTREES_PER_WORKER * workers)
             yield from _ordered(crew, cells, _AHEAD_PER_WORKER * workers)
-        return
-    pool, payload = executor, pickle.dumps((net, domain))
-    crew = _Crew(
-        lambda cell: pool.submit(work_elsewhere, payload, pickle.dumps(cell), keep), pickle.loads, here
-    )
-    count = max(workers, _WORKERS_OF_AN_EXECUTOR)
-    cells = cut_into(problem, root, _SUBTREES_PER_WORKER * count)
-    yield from _ordered(crew, cells, _AHEAD_PER_WORKER * count)

@@ -3,15 +3,14 @@
 A sign is taken from floats only where it is larger than the error of the row's value and
 what the vertex itself may be off by. How far that is grows from cut to cut much faster as a
 bound than in truth, so a vertex that is in doubt is measured anew by the facets it lies on.
+Where neither the rows' coefficients nor the vertex are rounded, the value is summed without error.
 """
 
 from __future__ import annotations
 
-import numpy as np
-
-from polyspline.cpa.bounds import ROUNDOFF, SAFETY
 from polyspline.split.state import (
     ANSWER,
+    ANSWER_BOUND,
     ANSWER_VALUE,
     BOUND,
     CHECKED,
@@ -39,6 +38,10 @@ from polyspline.split.state import (
 )
 from polyspline.split.words import ONE, ZEROS
 from solvers.compiled import inlined_part, larger
+from solvers.predicates.exact_kernel import add_exactly, sign_of, two_product
+from solvers.predicates.rounding import ROUNDOFF, SAFETY, SMALLEST
+
+_TINY = 2.0**-1000
 
 
 @inlined_part
@@ -50,14 +53,19 @@ def knot_row(t: Net, path: Path, knot: int, row: Floats) -> tuple[float, float]:
     slack : float
         Bound of the error of its value at a point of the domain.
     error : float
-        The same but for the evaluation.
+        Bound of the error of the pre-activations that it is made of; zero if these are not rounded, and
+        yet their differences here may be.
+
+    Notes
+    -----
+    The slack of a pre-activation is for its own size; that of the difference takes in their rounding,
+    see `solvers.predicates.steps_kernel.evaluation_error`. To it comes what the position adds.
     """
     last = path.inputs.shape[0] - 1
     layer = t.unit[t.knot[knot, OWNER], LAYER_OF]
     upper = t.knot[knot, UPPER_ROW]
     lower = t.knot[knot, LOWER_ROW]
-    # The differences are rounded by less than the slack counts for the evaluation.
-    slack = path.bound[SLACK, layer, upper] + 4.0 * ROUNDOFF * abs(t.position[knot])
+    slack = path.bound[SLACK, layer, upper] + 4.0 * (last + 6.0) * ROUNDOFF * abs(t.position[knot])
     error = path.bound[ERROR, layer, upper]
     for c in range(last + 1):
         row[c] = path.values[layer, c, upper]
@@ -138,7 +146,11 @@ def measure_vertex(t: Net, path: Path, cells: Cells, cell: int, entry: int, pool
     """Bound how far a vertex is from the true one by the facets that it lies on.
 
     With rows ``r(z) = A z + b`` known up to errors d at any point of the domain, and any matrix
-    B, the true vertex P and the computed p satisfy ``P - p = B (d - r(p)) + (I - B A)(P - p)``.
+    B, the true vertex P and the computed p satisfy ``P - p = B (d - r(p)) + (I - B A)(P - p)``, so in
+    the maximum norm ``|P - p| <= max |B| (|r(p)| + d) / (1 - |I - B A|)``. MISS holds d and the rounding
+    of r(p). The entries of ``I - B A`` are sums of S products, rounded by ``(S + 1) u`` of their sizes.
+    What the products lose to underflow is far below the last term: coordinates are of size one, and a
+    bound that was computed is never zero.
     """
     dim = path.inputs.shape[0] - 1
     v = cells.vertex[entry]
@@ -170,19 +182,23 @@ def measure_vertex(t: Net, path: Path, cells: Cells, cell: int, entry: int, pool
             miss += abs(m[c, dim + k]) * (abs(value) + work.side[MISS, k])
         worst = larger(worst, miss)
     if defect < 0.5:
-        eps = worst / (1.0 - defect) * SAFETY
+        eps = worst / (1.0 - defect) * SAFETY + _TINY
         if eps < pool.eps[v]:
             pool.eps[v] = eps
 
 
 @inlined_part
 def _evaluate(v: int, j: int, slack: float, norm: float, pool: Pool, work: Work) -> int:
-    """Value of the work row at a vertex, and its bound; the sign that this proves, or UNKNOWN."""
+    """Value of the work row at a vertex, and its bound; the sign that this proves, or UNKNOWN.
+
+    The row is off by `slack` at the computed vertex, its evaluation included; from there to the true
+    vertex it changes by at most the sum of its coefficients' sizes times how far that is.
+    """
     dim = work.point.shape[0]
     value = work.row[dim]
     for c in range(dim):
         value += work.row[c] * pool.x[v, c]
-    error = slack + norm * pool.eps[v]
+    error = (slack + norm * pool.eps[v]) * SAFETY + SMALLEST
     work.real[VALUE, j] = value
     work.real[BOUND, j] = error
     if value > error:
@@ -202,20 +218,46 @@ def _is_origin(v: int, pool: Pool) -> bool:
 
 
 @inlined_part
-def _is_plain(number: float) -> bool:
-    """Whether a number is a small multiple of 1/1024: sums of products of a few such are not rounded."""
-    scaled = 1024.0 * number
-    return abs(scaled) < 1048576.0 and scaled == np.floor(scaled)
+def _add_row(values: Floats, row: int, sign: float, v: int, pool: Pool, total: Floats) -> None:
+    """Add the value of a pre-activation at a vertex, or take it away, without error."""
+    dim = pool.x.shape[1]
+    add_exactly(total, sign * values[dim, row], 0.0)
+    for c in range(dim):
+        product, rest = two_product(sign * values[c, row], pool.x[v, c])
+        add_exactly(total, product, rest)
 
 
 @inlined_part
-def _value_is_exact(v: int, pool: Pool, work: Work) -> bool:
-    """Whether the value of the work row at a vertex is not rounded, if row and vertex are exact."""
-    dim = work.point.shape[0]
-    plain = _is_plain(float(work.row[dim]))
-    for c in range(dim):
-        plain = plain and _is_plain(float(work.row[c])) and _is_plain(float(pool.x[v, c]))
-    return plain
+def _exact_sign(t: Net, path: Path, knot: int, v: int, j: int, pool: Pool, work: Work) -> int:
+    """Sign at a vertex of a knot's row, from pre-activations and a vertex that are not rounded."""
+    layer = t.unit[t.knot[knot, OWNER], LAYER_OF]
+    work.total[:] = 0.0
+    add_exactly(work.total, -t.position[knot], 0.0)
+    _add_row(path.values[layer], t.knot[knot, UPPER_ROW], 1.0, v, pool, work.total)
+    if t.knot[knot, LOWER_ROW] >= 0:
+        _add_row(path.values[layer], t.knot[knot, LOWER_ROW], -1.0, v, pool, work.total)
+    sign, value, bound = sign_of(work.total)
+    if sign != UNKNOWN:
+        work.real[VALUE, j] = value
+        work.real[BOUND, j] = bound
+    return sign
+
+
+@inlined_part
+def _doubtful_sign(
+    t: Net, path: Path, cells: Cells, cell: int, source: int, j: int, error: float, pool: Pool, work: Work
+) -> int:
+    """Sign at a vertex where the row's value does not tell: from outside, or where nothing is rounded."""
+    v = cells.vertex[cells.number[cell, FIRST] + j]
+    if work.whole[ANSWER, j] != UNKNOWN:
+        work.real[VALUE, j] = work.real[ANSWER_VALUE, j]
+        work.real[BOUND, j] = work.real[ANSWER_BOUND, j]
+        return int(work.whole[ANSWER, j])
+    if t.knot[source, IS_CENTRAL] != 0 and _is_origin(v, pool):
+        return 0
+    if error == 0.0 and pool.eps[v] == 0.0:
+        return _exact_sign(t, path, source, v, j, pool, work)
+    return UNKNOWN
 
 
 @inlined_part
@@ -223,34 +265,29 @@ def find_signs(
     t: Net, path: Path, cells: Cells, cell: int, source: int, pool: Pool, work: Work
 ) -> tuple[int, int, int]:
     """Signs of ``pre-activation - knot`` at the vertices of a cell: how many are > 0, < 0, unknown."""
+    dim = work.point.shape[0]
     slack, error = knot_row(t, path, source, work.row)
     norm = 0.0
-    for c in range(work.point.shape[0]):
+    for c in range(dim):
         norm += abs(work.row[c])
     norm *= SAFETY
-    if norm == 0.0 and error == 0.0:
-        slack = 0.0  # a constant, known without error
+    # Without slope or error the row is a difference of two known numbers, and has the sign of that.
+    constant = norm == 0.0 and error == 0.0
     above = 0
     below = 0
     unknown = 0
     first = cells.number[cell, FIRST]
     for j in range(cells.number[cell, N]):
         v = cells.vertex[first + j]
-        sign = _evaluate(v, j, slack, norm, pool, work)
+        if constant:
+            sign = 1 if work.row[dim] > 0.0 else (-1 if work.row[dim] < 0.0 else 0)
+            work.real[VALUE, j] = work.row[dim]
+            work.real[BOUND, j] = 0.0
+        else:
+            sign = _evaluate(v, j, slack, norm, pool, work)
         if sign == UNKNOWN:
-            if slack == 0.0 and norm == 0.0:
-                sign = 0
-            elif work.whole[ANSWER, j] != UNKNOWN:
-                sign = work.whole[ANSWER, j]
-                work.real[VALUE, j] = work.real[ANSWER_VALUE, j]
-                work.real[BOUND, j] = 4.0 * ROUNDOFF * abs(work.real[ANSWER_VALUE, j])
-            elif t.knot[source, IS_CENTRAL] != 0 and _is_origin(v, pool):
-                sign = 0
-            elif error == 0.0 and pool.eps[v] == 0.0 and _value_is_exact(v, pool, work):
-                value = work.real[VALUE, j]
-                sign = 1 if value > 0.0 else (-1 if value < 0.0 else 0)
-                work.real[BOUND, j] = 0.0
-            elif pool.mark[v] == FRESH:
+            sign = _doubtful_sign(t, path, cells, cell, source, j, error, pool, work)
+            if sign == UNKNOWN and pool.mark[v] == FRESH:
                 measure_vertex(t, path, cells, cell, first + j, pool, work)
                 knot_row(t, path, source, work.row)
                 sign = _evaluate(v, j, slack, norm, pool, work)

@@ -21,20 +21,23 @@ Words = NDArray[np.uint64]
 SLOTS_PER_WORD = 64
 
 # Columns of the tables of `Net`.
-N_IN, N_OUT, WEIGHTS, ROWS, EXACT_SUMS, COLUMNS = 0, 1, 2, 3, 4, 5
+N_IN, N_OUT, WEIGHTS, ROWS, COLUMNS = 0, 1, 2, 3, 4
 LAYER_OF, ROW_OF, PIECES, FIRST_KNOT, IS_GROUP, WORD, SHIFT, MASK = 0, 1, 2, 3, 4, 5, 6, 7
 OWNER, UPPER_ROW, LOWER_ROW, LOW_PIECE, HIGH_PIECE, IS_CENTRAL = 0, 1, 2, 3, 4, 5
+
+# Rows of `Net.row_real`.
+BIAS, EXACT_ROW, FLOOR = 0, 1, 2
 
 # Rows of `Path.bound`, `Path.active` and `Path.line`.
 NORM, SIZE, ERROR, SLACK = 0, 1, 2, 3
 ACTIVE_UNIT, LOW, HIGH = 0, 1, 2
-IN_SIZE, IN_ERROR, LEAST, MOST, AT = 0, 1, 2, 3, 4
+IN_SIZE, IN_ERROR, LEAST, MOST, AT, LIVE, TERMS = 0, 1, 2, 3, 4, 5, 6
 
 # Columns of `Cells.number`.
 LAYER, PLACE, KNOT, FIRST, N, POOL_END, TRAIL_END, SIMPLE = 0, 1, 2, 3, 4, 5, 6, 7
 
 # Rows of the tables of `Work`.
-VALUE, BOUND, ANSWER_VALUE = 0, 1, 2
+VALUE, BOUND, ANSWER_VALUE, ANSWER_BOUND = 0, 1, 2, 3
 SIGN, ANSWER = 0, 1
 COPY, NEW = 0, 1
 USED, COMMON = 0, 1
@@ -50,7 +53,8 @@ REGIONS, INNER, BOUNDARY = 3, 4, 5  # tallies, cleared from outside
 FILLED, KNOTS_OUT, TIES_OUT = 6, 7, 8  # how far the results are filled, cleared from outside
 LOADED = 9  # whether the cell is from outside
 ASKED, ANSWERED, POINT_EXACT = 10, 11, 12  # knot asked about; whether a witness is given; and is floats
-COUNTERS = 13
+PAIRS = 13  # fingerprints of the facets counted, cleared from outside: zero once both sides of each are
+COUNTERS = 14
 
 AT_FIRST = -1
 """Knot of a unit that the cell has come to and that has not been looked at."""
@@ -68,14 +72,14 @@ ALL = -(2**31) + 1
 class Net(NamedTuple):
     """The network on its domain, see `polyspline.cpa.tables`. `L` layers, `K` knots, `N` units."""
 
-    layer: Integers  # (L, 6) N_IN, N_OUT rows, start of its WEIGHTS, ROWS and (sparse) COLUMNS, EXACT_SUMS
+    layer: Integers  # (L, 5) N_IN, N_OUT rows, start of its WEIGHTS, ROWS and (sparse) COLUMNS
     row_unit: Integers  # (rows,) unit or -1
     unit: Integers  # (N, 8) layer, first row in it, pieces, first knot, is it a group; place in packed codes
     knot: Integers  # (K, 6) owner, rows in its layer (lower: -1 for none), pieces beside it, is it central
     weights: Floats  # transposed weights (in, out), layer after layer; sparse ones by input
     entry_start: Integers
     entry_row: Integers
-    biases: Floats  # (rows,)
+    row_real: Floats  # (3, rows) BIAS, EXACT_ROW (1: on every code), its error at least: FLOOR
     slopes: Floats  # (rows, P)
     offsets: Floats  # (rows, P)
     position: Floats  # (K,)
@@ -92,7 +96,7 @@ class Path(NamedTuple):
     active: Integers  # (3, L, widest) units that may cut the cell of the layer; LOW and HIGH knot
     active_count: Integers  # (L,) how many these are
     inputs: Floats  # (S + 1, widest)
-    line: Floats  # (5, widest) IN_SIZE, IN_ERROR of the inputs; LEAST, MOST and one value at vertices
+    line: Floats  # (7, widest) IN_SIZE, IN_ERROR, LIVE of the inputs; LEAST, MOST, one value; TERMS of sums
 
 
 class Pool(NamedTuple):
@@ -118,7 +122,7 @@ class Cells(NamedTuple):
 class Work(NamedTuple):
     """Scratch arrays."""
 
-    real: Floats  # (3, V) VALUE of the knot's row at each vertex of the cell, its BOUND, ANSWER_VALUE
+    real: Floats  # (4, V) VALUE of the knot's row at each vertex of the cell, its BOUND; both from outside
     whole: Integers  # (2, V) SIGN, and ANSWER from outside
     vertex: Indices  # (V,)
     on: Words  # (2, V, B) COPY of the parent's, NEW
@@ -129,6 +133,7 @@ class Work(NamedTuple):
     matrix: Floats  # (S, 2 S)
     side: Floats  # (2, S) OFFSET of the matrix' rows, and their MISS
     key: Words  # (2, max(W, rows / 64)) KEY, KEY_MASK
+    total: Floats  # (3,) a sum of `solvers.predicates.exact_kernel`
 
 
 class Results(NamedTuple):
@@ -185,7 +190,7 @@ def new_state(net: Net, code_words: int, sizes: Sizes) -> State:
             np.zeros((3, layers, widest), np.int64),
             np.zeros(layers, np.int64),
             np.zeros((dim + 1, widest)),
-            np.zeros((5, widest)),
+            np.zeros((7, widest)),
         ),
         Pool(np.zeros((sizes.pool, dim)), np.zeros(sizes.pool), np.zeros(sizes.pool, np.int64)),
         Cells(
@@ -199,7 +204,7 @@ def new_state(net: Net, code_words: int, sizes: Sizes) -> State:
         ),
         np.zeros((2, len(net.knot) + 1), np.int32),
         Work(
-            np.zeros((3, v)),
+            np.zeros((4, v)),
             np.full((2, v), UNKNOWN, np.int64),
             np.zeros(v, np.int32),
             np.zeros((2, v, words), np.uint64),
@@ -210,6 +215,7 @@ def new_state(net: Net, code_words: int, sizes: Sizes) -> State:
             np.zeros((dim, 2 * dim)),
             np.zeros((2, dim)),
             np.zeros((2, key_words), np.uint64),
+            np.zeros(3),
         ),
         Results(
             np.zeros((sizes.regions, w), np.uint64),

@@ -36,3 +36,15 @@ def is_below(t: Net, knot: int, code: Words) -> bool:
     unit = t.knot[knot, OWNER]
     bits = np.int64(code[t.unit[unit, WORD]] >> np.uint64(t.unit[unit, SHIFT]))
     return bool(bits & t.unit[unit, MASK] == t.knot[knot, LOW_PIECE])
+
+
+@inlined_part
+def fingerprint(word: np.uint64, salt: int) -> np.uint64:
+    """Mix of a word and a number, in which every bit depends on all of theirs.
+
+    Source: G. L. Steele, D. Lea, C. H. Flood, Fast splittable pseudorandom number generators, 2014.
+    """
+    mixed = word ^ ((np.uint64(salt) + ONE) * np.uint64(0x9E3779B97F4A7C15))
+    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return mixed ^ (mixed >> np.uint64(31))

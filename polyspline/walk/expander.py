@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from polyspline.cpa.tables import max_groups_of
 from polyspline.regions.exact import ExactRegion, decide_exactly, flip
 from polyspline.regions.kernel import (
+    NEEDS_EXACT,
     Expansion,
     Neighbours,
     Scratch,
@@ -95,25 +96,40 @@ class Expander:
             parts.append((start, start + done, neighbours))
             start += done
         self._spare.put(work)
+        # A witness that is rounded on its way to the network's coordinates is not proven there.
+        status[~problem.is_kept(witnesses)] = NEEDS_EXACT
         return Chunk(first, packed, points, entries, witnesses, status, tuple(parts))
 
     def exactly(self, packed: Words, point: Floats, witness: Floats) -> ExactRegion:
-        """Decide a region in exact arithmetic."""
+        """Decide a region in exact arithmetic, in the coordinates of the network."""
         problem = self.problem
         code = problem.packing.unpack(packed[None, :])[0].astype(np.int64)
         guesses = [witness, point] if np.all(np.isfinite(witness)) else [point]
-        return decide_exactly(problem.exact, problem.exact_domain, code, problem.radius, guesses)
+        return decide_exactly(
+            problem.exact,
+            problem.exact_domain,
+            code,
+            problem.radius,
+            [problem.unscale(guess[None, :])[0] for guess in guesses],
+            column=problem.tables.column,
+        )
 
     def exact_neighbours(self, packed: Words, region: ExactRegion) -> tuple[Neighbours, int]:
         """Neighbours of an exactly decided region, and how many flips took rational arithmetic."""
         problem = self.problem
         code = problem.packing.unpack(packed[None, :])[0].astype(np.int64)
         inner = [facet for facet in region.facets if not facet.domain_rows]
-        codes = [flip(problem.exact, code, facet.row) for facet in inner]
+        flips = [flip(problem.exact, code, facet.row) for facet in inner]
+        codes = np.array(flips, np.int64).reshape(len(inner), len(code))
+        here = np.broadcast_to(code, codes.shape)
+        lowest = np.array([facet.knots[0] for facet in inner], np.int64)
+        sources = problem.knots.shared(lowest, here, codes)
+        order = np.argsort(sources)
+        points = np.array([facet.point for facet in inner]).reshape(len(inner), len(region.witness))
         neighbours = Neighbours(
             np.array([0, len(inner)], np.int64),
-            np.array([facet.knots[0] for facet in inner], np.int32),
-            problem.packing.pack(np.array(codes, np.int64).reshape(len(inner), len(code))),
-            np.array([facet.point for facet in inner]).reshape(len(inner), len(region.witness)),
+            sources[order].astype(np.int32),
+            problem.packing.pack(codes[order]),
+            problem.scale(points[order]),
         )
         return neighbours, len(inner)

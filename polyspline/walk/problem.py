@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polyspline.cpa.exact import ExactNetwork, exact_network
+from polyspline.cpa.knots import Knots
 from polyspline.cpa.layers import Layer
 from polyspline.cpa.tables import Tables, make_tables
 from polyspline.domains import Domain
@@ -45,6 +46,8 @@ class Problem:
         (out, S) weights of the first layer.
     dim
         S.
+    knots
+        Of the network.
     """
 
     tables: Tables
@@ -56,9 +59,30 @@ class Problem:
     coordinates: NDArray[np.int64]
     first_weight: Floats
     dim: int
+    knots: Knots
+
+    def scale(self, points: Floats) -> Floats:
+        """Points (B, r) in the coordinates ``x = z / 2**column`` of the tables."""
+        return np.asarray(np.ldexp(points, -self._column)) if self._column.any() else points
+
+    def unscale(self, points: Floats) -> Floats:
+        """Points (B, r) of the tables as the network has them, rounded where they are subnormal."""
+        return np.asarray(np.ldexp(points, self._column)) if self._column.any() else points
+
+    def is_kept(self, points: Floats) -> NDArray[np.bool_]:
+        """Which points (B, r) of the tables are not rounded in the network's coordinates; NaN is kept."""
+        if not self._column.any():
+            return np.ones(len(points), np.bool_)
+        same = (self.scale(self.unscale(points)) == points) | np.isnan(points)
+        return np.asarray(same.all(axis=1), np.bool_)
+
+    @property
+    def _column(self) -> NDArray[np.int32]:
+        return self.tables.column.astype(np.int32)
 
     def embed(self, points: Floats) -> Floats:
-        """Points (B, r) of the walk as points (B, S)."""
+        """Points (B, r) of the tables as points (B, S)."""
+        points = self.unscale(points)
         if len(self.coordinates) == self.dim:
             return points
         full = np.zeros((len(points), self.dim))
@@ -66,7 +90,7 @@ class Problem:
         return full
 
     def embed_exact(self, point: tuple[Fraction, ...]) -> tuple[Fraction, ...]:
-        """Embed one rational point, as `embed` does."""
+        """Embed one rational point of the walked coordinates."""
         full = [Fraction(0)] * self.dim
         for c, z in zip(self.coordinates.tolist(), point, strict=True):
             full[c] = z
@@ -75,15 +99,15 @@ class Problem:
     def slide(self, point: Floats) -> Floats:
         """Move a point (S,) along the first layer's kernel to where the walk is; rounded, (r,)."""
         if len(self.coordinates) == self.dim:
-            return point
+            return np.asarray(self.scale(point[None, :])[0])
         moved, *_ = np.linalg.lstsq(
             self.first_weight[:, self.coordinates], self.first_weight @ point, rcond=None
         )
         return np.ascontiguousarray(moved)
 
     def project(self, points: Floats) -> Floats:
-        """Coordinates (B, r) of points (B, S) that the walk works with."""
-        return np.ascontiguousarray(points[:, self.coordinates])
+        """Points (B, S) as points (B, r) of the tables."""
+        return self.scale(np.ascontiguousarray(points[:, self.coordinates]))
 
 
 def _walked_coordinates(layers: tuple[Layer, ...], bounded: bool) -> NDArray[np.int64]:
@@ -124,4 +148,5 @@ def make_problem(net: Network, domain: Domain) -> Problem:
         coordinates,
         net.layers[0].weight,
         net.latent_dim,
+        net.knots,
     )

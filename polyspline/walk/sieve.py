@@ -56,10 +56,11 @@ class Judge:
         # The walk may be over fewer coordinates, the ball is in all of them.
         self._exact = exact_network(net.layers)
         self._tables = problem.tables
-        if problem.radius is None:
+        if problem.radius is None or problem.tables.column.any():
+            # Balls are balls in the network's own coordinates.
             nothing = np.zeros((0, net.latent_dim)), np.zeros(0)
             with np.errstate(all="ignore"):  # what overflows bounds nothing, and is decided exactly
-                self._tables = make_tables(net.layers, *nothing, reach)
+                self._tables = make_tables(net.layers, *nothing, reach, scale_inputs=False)
         self._spare: SimpleQueue[BallScratch] = SimpleQueue()
 
     def meets(self, packed: Words, ball: Ball) -> tuple[Flags, int]:

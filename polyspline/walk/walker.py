@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Protocol
 
 import numpy as np
@@ -258,9 +259,12 @@ class Walk:
         region = self._expander.exactly(chunk.packed[index], chunk.points[index], chunk.witnesses[index])
         self._fallbacks += region.decisions
         number = chunk.first + index
-        self.store.set_witnesses(number, region.witness[None, :])
+        scaled = self.problem.scale(region.witness[None, :])
+        self.store.set_witnesses(number, scaled)
         if region.exact_witness is not None:
             self.store.exact_witnesses[number] = region.exact_witness
+        elif not np.array_equal(self.problem.unscale(scaled)[0], region.witness):
+            self.store.exact_witnesses[number] = tuple(map(Fraction, region.witness.tolist()))
         return region
 
     def _take_in(self, first: int, neighbours: Neighbours, count: int) -> None:
