@@ -16,6 +16,7 @@ from polyspline.domains import Domain, WholeSpace, check_dimension
 from polyspline.errors import ArgumentError, ShapeError, StartError
 from polyspline.network import Network
 from polyspline.partition.partition import Partition
+from polyspline.partition.witnesses import check_witnesses
 from polyspline.regions.ball import Ball, as_radius, checked_norm
 from polyspline.split import SplitProgress, can_split, split_regions, split_with_faces
 from polyspline.walk import Limits, Progress, Reach, count_in_balls, walk_regions
@@ -161,7 +162,7 @@ def enumerate_regions(
     if method == "split":
         if walks:
             raise ArgumentError(f'method="split" takes no {walks[0]}: leave it out, or use method="walk".')
-        return split_regions(
+        found = split_regions(
             net,
             domain,
             origin,
@@ -171,18 +172,21 @@ def enumerate_regions(
             executor=executor,
             report=None if progress is None else _as_walk(progress),
         )
-    if executor is not None:
+    elif executor is not None:
         raise ArgumentError('only a splitting takes an executor: use method="split", or give workers=.')
-    return walk_regions(
-        net,
-        domain,
-        origin,
-        Limits(max_regions, max_seconds, workers),
-        reach=reach,
-        run_file=run_file,
-        resume=resume,
-        report=progress,
-    )
+    else:
+        found = walk_regions(
+            net,
+            domain,
+            origin,
+            Limits(max_regions, max_seconds, workers),
+            reach=reach,
+            run_file=run_file,
+            resume=resume,
+            report=progress,
+        )
+    check_witnesses(found)
+    return found
 
 
 def _as_walk(report: Callable[[Progress], None]) -> Callable[[SplitProgress], None]:

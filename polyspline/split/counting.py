@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from polyspline.cpa.forward_product import ForwardProduct
 from polyspline.domains import Domain, check_dimension
-from polyspline.errors import ArgumentError
+from polyspline.errors import ArgumentError, InvariantError
 from polyspline.network import Network
 from polyspline.partition.packing import CodePacking
 from polyspline.partition.stop import StopReason
@@ -252,6 +252,8 @@ def _visit(
                 stop = early
                 break
     complete = stop is StopReason.COMPLETE
+    if complete:
+        _check_sides(net, total)
     return RegionCount(
         total.regions,
         total.inner // 2,
@@ -261,6 +263,17 @@ def _visit(
         total.exact_fallbacks,
         watch.seconds,
     )
+
+
+def _check_sides(net: Network, total: Tally) -> None:
+    """See that the facets between regions pair up, and that an interval's regions are one more than they."""
+    edges, odd = divmod(total.inner, 2)
+    paired = not odd and total.pairs == 0
+    if not paired or (net.latent_dim == 1 and total.regions - edges != 1):
+        raise InvariantError(
+            f"{total.regions} regions were counted, and {total.inner} sides of facets between them that "
+            f"{'are not those of an interval' if paired else 'do not pair'}; please report the network."
+        )
 
 
 def _check(

@@ -120,6 +120,10 @@ class Store:
         """Count the edges whose lower region is before the given one."""
         return int(np.searchsorted(self._edges[: self.edges, 0], region))
 
+    def sides_from(self, region: int) -> int:
+        """Count the ends of edges that are the given region or a later one."""
+        return int(np.count_nonzero(self._edges[: self.edges] >= region))
+
     def finished(
         self,
     ) -> tuple[NDArray[np.uint64], NDArray[np.float64], NDArray[np.int32], NDArray[np.int32]]:

@@ -205,8 +205,7 @@ class Walk:
                 future.cancel()
         if self.closed_at is not None:
             return StopReason.MAX_REGIONS
-        if self._expanded_before == 0:
-            self._check_symmetry()
+        self._check_symmetry()
         return StopReason.COMPLETE if self.left_out_at is None else StopReason.RADIUS
 
     def _chunk_end(self, first: int, workers: int) -> int:
@@ -321,9 +320,10 @@ class Walk:
                 self._decide_exactly(chunk, index)
 
     def _check_symmetry(self) -> None:
-        """Every facet is seen from both its sides, or a decision was wrong."""
-        if self._sides != 2 * self.store.edges:
+        """Every facet of the regions that this run expanded is seen from both sides, as the edges have it."""
+        expected = self.store.sides_from(self._expanded_before)
+        if self._sides != expected:
             raise InvariantError(
-                f"{self.store.edges} facets were crossed one way and {self._sides - self.store.edges} the "
-                "other; please report the network."
+                f"{self._sides} sides of facets were seen of the regions from number {self._expanded_before} "
+                f"on, and the edges have {expected}; please report the network."
             )

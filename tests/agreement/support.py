@@ -181,8 +181,8 @@ def array_equal(left: npt.NDArray[Any], right: npt.NDArray[Any]) -> bool:
     return left.dtype == right.dtype and left.shape == right.shape and left.tobytes() == right.tobytes()
 
 
-def assert_identical(left: Any, right: Any) -> None:
-    """Two partitions have the same arrays in the same order."""
+def assert_identical(left: Any, right: Any, *, resumed: bool = False) -> None:
+    """Two partitions have the same arrays in the same order, and took as many decisions unless resumed."""
     assert array_equal(left.codes, right.codes)
     assert array_equal(left.witnesses, right.witnesses)
     assert array_equal(left.witness_exact, right.witness_exact)
@@ -191,3 +191,4 @@ def assert_identical(left: Any, right: Any) -> None:
     assert left.exact_witnesses == right.exact_witnesses
     assert left.stop is right.stop
     assert left.expanded == right.expanded
+    assert resumed or left.exact_fallbacks == right.exact_fallbacks

@@ -21,6 +21,8 @@ distributed: Any = import_module("distributed")
 NET = ps.zoo.random_network([3, 14, 12, 2], seed=4)
 CUBE = ps.Box(-1.0, 1.0, dim=3)
 
+pytestmark = pytest.mark.usefixtures("cut_early")
+
 
 @pytest.fixture(scope="module")
 def client() -> Iterator[Any]:

@@ -32,11 +32,11 @@ def test_the_order_is_that_of_a_queue(regions: int, random: Random, density: flo
     pairs = [(i, j) for i in range(regions) for j in range(i) if rng.random() < density]
     rng.shuffle(pairs)
     edges = np.array(pairs, np.int32).reshape(-1, 2)
-    sources = rng.permutation(2 * len(edges)).astype(np.int32).reshape(-1, 2)
+    sources = rng.permutation(len(edges)).astype(np.int32)
     rows: dict[int, list[tuple[int, int]]] = {region: [] for region in range(regions)}
-    for (i, j), (own_i, own_j) in zip(edges.tolist(), sources.tolist(), strict=True):
-        rows[i].append((own_i, j))
-        rows[j].append((own_j, i))
+    for (i, j), source in zip(edges.tolist(), sources.tolist(), strict=True):
+        rows[i].append((source, j))
+        rows[j].append((source, i))
     root = int(rng.integers(regions))
     order, found, found_sources = breadth_first(regions, root, edges, sources)
     assert order.tolist() == plainly(regions, root, rows)

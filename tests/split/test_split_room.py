@@ -13,6 +13,8 @@ from tests.agreement.support import assert_identical, problem
 from tests.agreement.zoo import dying, lattice, zero_biases
 from tests.oracle.cases import Weights, random_weights
 
+pytestmark = pytest.mark.usefixtures("cut_early")
+
 CASES: dict[str, Weights] = {
     "generic": random_weights([3, 8, 6, 1], 0),
     "lattice": lattice(2),

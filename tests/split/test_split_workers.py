@@ -16,6 +16,8 @@ from tests.agreement.support import assert_identical
 NET = ps.zoo.random_network([3, 12, 10, 2], seed=4)
 CUBE = ps.Box(-1.0, 1.0, dim=3)
 
+pytestmark = pytest.mark.usefixtures("cut_early")
+
 
 class Failing(Executor):
     """Runs everything at once, but for the calls whose number is in `bad`: those end in an error."""
@@ -36,7 +38,7 @@ class Failing(Executor):
 
 
 @pytest.fixture(scope="module")
-def alone() -> Any:
+def alone(cut_early: None) -> Any:
     return ps.enumerate_regions(NET, CUBE, method="split")
 
 

@@ -95,8 +95,8 @@ def test_a_killed_run_resumes_to_the_identical_arrays(
     # The walk goes on from there as if nothing had happened.
     domain = ps.Box(-1, 1, dim=4)
     resumed = walked(long_net, domain, max_regions=limit, run_file=run, resume=True)
-    assert_identical(resumed, whole)
-    assert_identical(ps.load_partition(run), whole)
+    assert_identical(resumed, whole, resumed=True)
+    assert_identical(ps.load_partition(run), whole, resumed=True)
 
 
 def test_ctrl_c_exits_with_130_and_keeps_the_partial_result(
@@ -118,7 +118,7 @@ def test_ctrl_c_exits_with_130_and_keeps_the_partial_result(
     assert kept.n_adjacencies == facts["adjacencies"]
     limit = len(kept) + 5_000
     resumed = walked(long_net, ps.Box(-1, 1, dim=4), max_regions=limit, run_file=run, resume=True)
-    assert_identical(resumed, straight(long_net, limit))
+    assert_identical(resumed, straight(long_net, limit), resumed=True)
 
 
 @pytest.mark.parametrize("limits", [(1, 2, 3), (10, 500, None), (777, None), (None, None)], ids=str)
@@ -129,8 +129,8 @@ def test_larger_and_larger_limits_end_where_the_straight_run_does(
     for limit in limits:
         part = walked(net, domain, max_regions=limit, run_file=run, resume=True)
         whole = walked(net, domain, max_regions=limit)
-        assert_identical(part, whole)
-        assert_identical(ps.load_partition(run), whole)
+        assert_identical(part, whole, resumed=True)
+        assert_identical(ps.load_partition(run), whole, resumed=True)
 
 
 @pytest.mark.parametrize("family", ["nearly_proportional-2", "lattice-3", "zero-biases-3", "needles"])
@@ -145,14 +145,14 @@ def test_degenerate_runs_resume_to_the_identical_arrays(
     for limit in (1, 2, len(whole) // 2, None):
         part = walked(net, domain, max_regions=limit, run_file=run, resume=True)
     assert part.complete
-    assert_identical(part, whole)
+    assert_identical(part, whole, resumed=True)
 
 
 def test_resuming_with_other_workers_gives_the_identical_arrays(tmp_path: Path) -> None:
     net, domain, run = network([3, 14, 14, 1]), ps.Box(-1, 1, dim=3), tmp_path / "run.polyspline"
     walked(net, domain, max_regions=300, run_file=run, workers=2)
     part = walked(net, domain, run_file=run, resume=True, workers=1)
-    assert_identical(part, walked(net, domain))
+    assert_identical(part, walked(net, domain), resumed=True)
 
 
 def test_resuming_keeps_the_start_of_the_run(tmp_path: Path) -> None:
@@ -160,15 +160,15 @@ def test_resuming_keeps_the_start_of_the_run(tmp_path: Path) -> None:
     start = np.array([0.9, -0.8])
     walked(net, domain, start=start, max_regions=20, run_file=run)
     part = walked(net, domain, run_file=run, resume=True)
-    assert_identical(part, walked(net, domain, start=start))
+    assert_identical(part, walked(net, domain, start=start), resumed=True)
 
 
 def test_resuming_a_complete_run_gives_it_back(tmp_path: Path) -> None:
     net, domain, run = network([2, 8, 8, 1]), ps.Box(-1, 1, dim=2), tmp_path / "run.polyspline"
     whole = walked(net, domain, run_file=run)
     before = run.read_bytes()
-    assert_identical(walked(net, domain, run_file=run, resume=True), whole)
-    assert_identical(ps.load_partition(run), whole)
+    assert_identical(walked(net, domain, run_file=run, resume=True), whole, resumed=True)
+    assert_identical(ps.load_partition(run), whole, resumed=True)
     assert run.read_bytes() == before
 
 
@@ -178,7 +178,7 @@ def test_resuming_a_run_after_a_time_limit_ends_where_the_straight_run_does(tmp_
     assert first.stop is ps.StopReason.MAX_SECONDS
     limit = len(first) + 2_000
     part = walked(net, domain, max_regions=limit, run_file=run, resume=True)
-    assert_identical(part, walked(net, domain, max_regions=limit))
+    assert_identical(part, walked(net, domain, max_regions=limit), resumed=True)
 
 
 def test_runs_of_another_network_or_domain_are_refused(tmp_path: Path) -> None:
@@ -220,4 +220,4 @@ def test_a_run_killed_before_its_first_region_keeps_its_start(tmp_path: Path) ->
     net, domain, start = network([2, 6, 1]), ps.Box(-1, 1, dim=2), [0.5, -0.25]
     RunWriter.create(tmp_path / "run", net, domain, {"start": start}).close()
     resumed = walked(net, domain, run_file=tmp_path / "run", resume=True)
-    assert_identical(resumed, walked(net, domain, start=start))
+    assert_identical(resumed, walked(net, domain, start=start), resumed=True)
