@@ -1,22 +1,95 @@
-"""Whether witnesses are where they are said to be: an independent look at what an engine found."""
+"""Whether witnesses are where they are said to be: a look at what an engine found, apart from how."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from polyspline.cpa.layers import Layer
 from polyspline.cpa.pointwise import code_of
+from polyspline.cpa.rowwise import RowLayer, rowwise
 from polyspline.cpa.tables import unit_layers
-from polyspline.cpa.units import ScalarUnit
 from polyspline.errors import InvariantError
+from polyspline.notices import compiling
+from polyspline.partition.packing import CodePacking
 from polyspline.partition.partition import Partition
-
-_AT_ONCE = 1 << 14
+from solvers.compiled import compiled
 
 Singles = NDArray[np.float32]
+Integers = NDArray[np.int64]
+Words = NDArray[np.uint64]
+Flags = NDArray[np.bool_]
+
+_PRODUCTS_AT_ONCE = 1 << 18  # OpenBLAS takes no second thread for so few, which would only wait
+_LEAST_AT_ONCE = 32
+_MOST_AT_ONCE = 1024
+
+
+class _Units(NamedTuple):
+    """What the rows of one layer are compared with, in float32."""
+
+    slopes: Singles  # (rows, P)
+    offsets: Singles  # (rows, P)
+    low: Singles  # (rows, P) where each piece begins
+    high: Singles  # (rows, P) and ends
+    word: Integers  # (rows,) where the piece of the row's unit lies in a packed code
+    shift: Words  # (rows,)
+    mask: Words  # (rows,)
+    groups: Integers  # (G, 2) first row of each max group, and how many it has
+
+
+def _units_of(layer: Layer, rows: RowLayer, packing: CodePacking) -> _Units:
+    """Lay out the units of a layer, and of its rows."""
+    low, high = np.full(rows.slopes.shape, -np.inf), np.full(rows.slopes.shape, np.inf)
+    for scalar, _, at in layer.scalar_kinds:
+        low[at, 1 : scalar.n_pieces] = scalar.knots
+        high[at, : scalar.n_knots] = scalar.knots
+    first = np.concatenate([np.empty(0, np.int64), *(at[:, 0] for *_, at in layer.group_kinds)])
+    members = np.repeat(
+        [unit.n_rows for unit, *_ in layer.group_kinds], [len(at) for *_, at in layer.group_kinds]
+    )
+    has_unit = rows.unit >= 0
+    place = rows.unit[has_unit]
+    word: Integers = np.zeros(len(has_unit), np.int64)
+    shift: Words = np.zeros(len(has_unit), np.uint64)
+    mask: Words = np.zeros(len(has_unit), np.uint64)
+    word[has_unit], shift[has_unit] = packing.word[place], packing.shift[place]
+    mask[has_unit] = packing.mask[place]
+    return _Units(
+        rows.slopes.astype(np.float32),
+        rows.offsets.astype(np.float32),
+        low.astype(np.float32),
+        high.astype(np.float32),
+        word,
+        shift,
+        mask,
+        np.stack([first, members], axis=1).astype(np.int64),
+    )
+
+
+@compiled
+def _pass_units(t: _Units, packed: Words, value: Singles, held: Flags) -> None:
+    """Put the rows (B, rows) of a layer through the pieces of the codes (B, words), in place.
+
+    Held are the points whose rows are on those pieces.
+    """
+    for b in range(value.shape[0]):
+        here = held[b]
+        for g in range(t.groups.shape[0]):
+            first = t.groups[g, 0]
+            largest = np.int64((packed[b, t.word[first]] >> t.shift[first]) & t.mask[first])
+            most = value[b, first + largest]
+            for member in range(t.groups[g, 1]):
+                other = value[b, first + member]
+                here &= other < most if member < largest else other <= most
+        for i in range(value.shape[1]):
+            piece = np.int64((packed[b, t.word[i]] >> t.shift[i]) & t.mask[i])
+            v = value[b, i]
+            here &= (v > t.low[i, piece]) & (v <= t.high[i, piece])
+            value[b, i] = t.slopes[i, piece] * v + t.offsets[i, piece]
+        held[b] = here
 
 
 def check_witnesses(part: Partition) -> None:
@@ -34,61 +107,36 @@ def check_witnesses(part: Partition) -> None:
 
     Notes
     -----
-    Guarantee: exact. A forward pass in float32 finds nearly all codes, and shares nothing with the
-    engines; where it finds another code than the region's, `code_of` decides.
+    Guarantee: what is refused is wrong, exactly. A forward pass in float32, of the network as it is and
+    without any bound, shares nothing with the engines; where it leaves a region's code, `code_of` decides.
     """
     layers = unit_layers(part.net.layers)
-    with np.errstate(all="ignore"):
-        maps = [(layer.matrix.T.astype(np.float32), layer.bias.astype(np.float32)) for layer in layers]
-    for first in range(0, len(part), _AT_ONCE):
-        some = slice(first, first + _AT_ONCE)
-        codes = part.packing.unpack(part.packed[some])
-        with np.errstate(all="ignore"):  # what overflows agrees with no code, and is decided exactly
-            suspect = ~_agree(layers, maps, part.witnesses[some].astype(np.float32), codes)
-        doubtful = np.flatnonzero(suspect & part.witness_exact[some])
-        if len(doubtful):
-            found = code_of(part.net.layers, part.witnesses[some][doubtful])
-            wrong = doubtful[(found != codes[doubtful]).any(axis=1)]
-            if len(wrong):
-                region = first + int(wrong[0])
-                raise InvariantError(
-                    f"region {region} has the witness {part.witnesses[region].tolist()}, which is in another "
-                    "region; please report the network."
-                )
-
-
-def _agree(
-    layers: tuple[Layer, ...], maps: list[tuple[Any, Singles]], value: Singles, codes: NDArray[np.integer]
-) -> NDArray[np.bool_]:
-    """Whether a forward pass in float32 gives each point (B, S) its code (B, N), (B,)."""
-    agree = np.ones(len(value), np.bool_)
-    start = 0
-    for layer, (matrix, bias) in zip(layers, maps, strict=True):
-        rows: Singles = value @ matrix + bias
-        here = np.zeros((len(rows), layer.n_out), np.int16)
-        end = start + len(layer.unit_neurons)
-        here[:, layer.unit_neurons] = codes[:, start:end]
-        start = end
-        value = np.empty((len(rows), layer.n_out), np.float32)
-        for unit, where, at in layer.scalar_kinds:
-            value[:, where] = _scalar(unit, rows[:, at], here[:, where], agree)
-        for _, where, members in layer.group_kinds:
-            mine = rows[:, members]
-            agree &= (np.argmax(mine, axis=2) == here[:, where]).all(axis=1)
-            value[:, where] = np.max(mine, axis=2)
-    return agree
-
-
-def _scalar(
-    unit: ScalarUnit, rows: Singles, pieces: NDArray[np.int16], agree: NDArray[np.bool_]
-) -> Singles:
-    """Values of a unit (B, n); points with another piece than the given ones no longer agree."""
-    slopes, offsets = np.asarray(unit.slopes, np.float32), np.asarray(unit.offsets, np.float32)
-    if unit.n_pieces == 2:
-        agree &= ((rows > np.float32(unit.knots[0])) == pieces).all(axis=1)
-        below, above = slopes[0] * rows + offsets[0], slopes[1] * rows + offsets[1]
-        convex = slopes[0] < slopes[1]
-        return np.asarray(np.maximum(below, above) if convex else np.minimum(below, above))
-    found = np.searchsorted(np.asarray(unit.knots, np.float32), rows, side="left")
-    agree &= (found == pieces).all(axis=1)
-    return np.asarray(slopes[found] * rows + offsets[found], np.float32)
+    held = np.ones(len(part), np.bool_)
+    with np.errstate(all="ignore"), compiling():  # what overflows is on no piece, and is decided exactly
+        maps = [
+            (rows.matrix.T.astype(np.float32), rows.bias.astype(np.float32))
+            for rows in rowwise(layers)
+        ]
+        units = [
+            _units_of(layer, rows, part.packing) for layer, rows in zip(layers, rowwise(layers), strict=True)
+        ]
+        most = max((matrix.shape[0] * matrix.shape[1] for matrix, _ in maps), default=1)
+        at_once = min(max(_PRODUCTS_AT_ONCE // most, _LEAST_AT_ONCE), _MOST_AT_ONCE)
+        for first in range(0, len(part), at_once):
+            some = slice(first, first + at_once)
+            value = part.witnesses[some].astype(np.float32)
+            for (matrix, bias), mine in zip(maps, units, strict=True):
+                value = value @ matrix
+                value += bias
+                _pass_units(mine, part.packed[some], value, held[some])
+    doubtful = np.flatnonzero(~held & part.witness_exact)
+    if not len(doubtful):
+        return
+    codes = part.packing.unpack(part.packed[doubtful])
+    wrong = doubtful[(code_of(part.net.layers, part.witnesses[doubtful]) != codes).any(axis=1)]
+    if len(wrong):
+        region = int(wrong[0])
+        raise InvariantError(
+            f"region {region} has the witness {part.witnesses[region].tolist()}, which is in another "
+            "region; please report the network."
+        )

@@ -47,23 +47,29 @@ def _range_of_values(
     dim = path.inputs.shape[0] - 1
     farthest = 0.0
     first = cells.number[cell, FIRST]
-    at = path.line[AT]
-    least = path.line[LEAST]
-    most = path.line[MOST]
+    # Slices from zero: their indices need no wrapping, and the loops become vector instructions.
+    at = path.line[AT, begin:end]
+    least = path.line[LEAST, begin:end]
+    most = path.line[MOST, begin:end]
+    constant = path.values[layer, dim, begin:end]
     for j in range(cells.number[cell, N]):
         v = cells.vertex[first + j]
         farthest = larger(farthest, pool.eps[v])
-        constant = path.values[layer, dim]
-        for i in range(begin, end):
+        for i in range(len(at)):
             at[i] = constant[i]
         for c in range(dim):
             x = pool.x[v, c]
-            slope = path.values[layer, c]
-            for i in range(begin, end):
+            slope = path.values[layer, c, begin:end]
+            for i in range(len(at)):
                 at[i] += x * slope[i]
-        for i in range(begin, end):
-            least[i] = at[i] if j == 0 or at[i] < least[i] else least[i]
-            most[i] = at[i] if j == 0 or at[i] > most[i] else most[i]
+        if j == 0:
+            for i in range(len(at)):
+                least[i] = at[i]
+                most[i] = at[i]
+        else:
+            for i in range(len(at)):
+                least[i] = at[i] if at[i] < least[i] else least[i]
+                most[i] = at[i] if at[i] > most[i] else most[i]
     return farthest
 
 

@@ -32,11 +32,13 @@ from polyspline.network import Network
 from polyspline.split.parts import Part, Tally
 from polyspline.split.problem import Cell, Problem, make_problem
 from polyspline.split.runner import Runner
+from polyspline.split.watch import estimate_of
 
-_FIRST_REGIONS = 1 << 11
-"""So many are found in one go, before the tree is cut for several workers."""
+_FIRST_REGIONS = 1 << 12
+"""So many are found in one go, before what is left is cut for several workers."""
 
-_SUBTREES = 64
+_MOST_SUBTREES = 64
+_SUBTREE_ESTIMATE = 1 << 11
 _SUBTREE_REGIONS = 1 << 15
 _AHEAD_PER_WORKER = 3
 _TRIES = 3
@@ -219,7 +221,9 @@ def parts_in_order(
     yield from parts
     if not left:
         return
-    cells, cost = cut_into(problem, left, _SUBTREES)
+    found = sum((part.tally for part in parts), Tally())
+    remaining = estimate_of(found) - found.regions
+    cells, cost = cut_into(problem, left, int(min(remaining / _SUBTREE_ESTIMATE, _MOST_SUBTREES)))
     yield Part(cost, None)
 
     def here(cell: Cell) -> Result:
