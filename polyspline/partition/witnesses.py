@@ -22,6 +22,8 @@ Integers = NDArray[np.int64]
 Words = NDArray[np.uint64]
 Flags = NDArray[np.bool_]
 
+ZERO_WORD = np.uint64(0)
+
 _PRODUCTS_AT_ONCE = 1 << 18  # OpenBLAS takes no second thread for so few, which would only wait
 _LEAST_AT_ONCE = 32
 _MOST_AT_ONCE = 1024
@@ -71,25 +73,39 @@ def _units_of(layer: Layer, rows: RowLayer, packing: CodePacking) -> _Units:
 
 @compiled
 def _pass_units(t: _Units, packed: Words, value: Singles, held: Flags) -> None:
-    """Put the rows (B, rows) of a layer through the pieces of the codes (B, words), in place.
+    """Put the rows (rows, B) of a layer through the pieces of the codes (words, B), in place.
 
     Held are the points whose rows are on those pieces.
     """
-    for b in range(value.shape[0]):
-        here = held[b]
-        for g in range(t.groups.shape[0]):
-            first = t.groups[g, 0]
-            largest = np.int64((packed[b, t.word[first]] >> t.shift[first]) & t.mask[first])
-            most = value[b, first + largest]
+    for g in range(t.groups.shape[0]):
+        first = t.groups[g, 0]
+        for b in range(value.shape[1]):
+            largest = np.int64((packed[t.word[first], b] >> t.shift[first]) & t.mask[first])
+            most = value[first + largest, b]
             for member in range(t.groups[g, 1]):
-                other = value[b, first + member]
-                here &= other < most if member < largest else other <= most
-        for i in range(value.shape[1]):
-            piece = np.int64((packed[b, t.word[i]] >> t.shift[i]) & t.mask[i])
-            v = value[b, i]
-            here &= (v > t.low[i, piece]) & (v <= t.high[i, piece])
-            value[b, i] = t.slopes[i, piece] * v + t.offsets[i, piece]
-        held[b] = here
+                other = value[first + member, b]
+                held[b] &= other < most if member < largest else other <= most
+    for i in range(value.shape[0]):
+        word = packed[t.word[i]]
+        shift = t.shift[i]
+        mask = t.mask[i]
+        row = value[i]
+        if t.slopes.shape[1] == 2:
+            # Nearly all units: numbers out of the loop, which becomes vector instructions.
+            low, high = t.slopes[i, 0], t.slopes[i, 1]
+            low_offset, high_offset = t.offsets[i, 0], t.offsets[i, 1]
+            above, below = t.low[i, 1], t.high[i, 0]
+            for b in range(len(row)):
+                upper = (word[b] >> shift) & mask != ZERO_WORD
+                v = row[b]
+                held[b] &= (v > above) if upper else (v <= below)
+                row[b] = (high if upper else low) * v + (high_offset if upper else low_offset)
+        else:
+            for b in range(len(row)):
+                piece = np.int64((word[b] >> shift) & mask)
+                v = row[b]
+                held[b] &= (v > t.low[i, piece]) & (v <= t.high[i, piece])
+                row[b] = t.slopes[i, piece] * v + t.offsets[i, piece]
 
 
 def check_witnesses(part: Partition) -> None:
@@ -114,7 +130,7 @@ def check_witnesses(part: Partition) -> None:
     held = np.ones(len(part), np.bool_)
     with np.errstate(all="ignore"), compiling():  # what overflows is on no piece, and is decided exactly
         maps = [
-            (rows.matrix.T.astype(np.float32), rows.bias.astype(np.float32))
+            (rows.matrix.astype(np.float32), rows.bias.astype(np.float32)[:, None])
             for rows in rowwise(layers)
         ]
         units = [
@@ -124,11 +140,12 @@ def check_witnesses(part: Partition) -> None:
         at_once = min(max(_PRODUCTS_AT_ONCE // most, _LEAST_AT_ONCE), _MOST_AT_ONCE)
         for first in range(0, len(part), at_once):
             some = slice(first, first + at_once)
-            value = part.witnesses[some].astype(np.float32)
+            value = np.ascontiguousarray(part.witnesses[some].T, np.float32)
+            packed = np.ascontiguousarray(part.packed[some].T)
             for (matrix, bias), mine in zip(maps, units, strict=True):
-                value = value @ matrix
+                value = np.asarray(matrix @ value)
                 value += bias
-                _pass_units(mine, part.packed[some], value, held[some])
+                _pass_units(mine, packed, value, held[some])
     doubtful = np.flatnonzero(~held & part.witness_exact)
     if not len(doubtful):
         return
