@@ -138,18 +138,18 @@ def section_room(system: System, most: float, w: Workspace) -> float:
 
     A row with computed coefficients a, true ones a', slack s, computed value v at the witness p and
     polar row g gives at ``x = p + sum u_i f_i``, which is exact as floats f_i are,
-    ``a' x - v (1 - g u) = (a' p - v) + (a' - a)(x - p) + sum u_i (a f_i + v g_i)``. The first is at
-    most ``s |p|``, the second ``s |x| + s |p|``. In the third g_i has the rounding of C products, of
-    a reciprocal and of a product, ``(C + 3) u |v g_i|`` with sizes summed: the sum over i is at most
-    ``(C + 3) u sum |a_c| q_c`` with ``q_c = sum |u_i f_ic|``, a quarter of ``s q`` if all q_c are at
-    most ``q radius_c``. Underflow is less than ``2**-160``, as v is above ``2**-900``.
+    ``a' x - v (1 - g u) = (a' - a) x + (a p - v) + sum u_i (a f_i + v g_i)``. The first is at most
+    ``s |x|``, the second ``C u sum |a_c p_c|``, a quarter of ``s |p|``. In the third g_i has the rounding
+    of C products, of a reciprocal and of a product: the sum over i is at most ``(C + 3) u sum |a_c| q_c``
+    with ``q_c = sum |u_i f_ic|``, a quarter of ``s q`` if all q_c are at most ``q radius_c``. Both
+    quarters are not full, which outweighs second order; underflow is below ``2**-160 v``.
 
-    On a bounded domain the norms count as one, which makes ``3 + q / 4``; in a frame along the axes
-    q_c is ``|x_c - p_c|``, so q is one whatever `most` is. On a cone it makes 3.25 times the reach.
+    On a bounded domain the norms count as one, which makes ``1.25 + q / 4``; in a frame along the axes
+    q_c is ``|x_c - p_c|``, so q is one whatever `most` is. On a cone it makes 1.5 times the reach.
     """
     d, size = w.frame.shape
     if not system.bounded:
-        return 3.5 * reach_of_frame(w, most)
+        return 1.5 * reach_of_frame(w, most) * _ROUNDED
     q = 0.0
     along = True
     for c in range(d):
@@ -158,7 +158,7 @@ def section_room(system: System, most: float, w: Workspace) -> float:
             total += abs(w.frame[i, c])
             along &= i == c or w.frame[i, c] == 0.0
         q = larger(q, total * most / system.radius[c])
-    return 3.5 if along else (3.0 + 0.25 * q) * _ROUNDED
+    return (1.5 if along else 1.25 + 0.25 * q) * _ROUNDED
 
 
 @compiled_part
