@@ -147,7 +147,7 @@ def section_room(system: System, most: float, w: Workspace) -> float:
     On a bounded domain the norms count as one, which makes ``1.25 + q / 4``; in a frame along the axes
     q_c is ``|x_c - p_c|``, so q is one whatever `most` is. On a cone it makes 1.5 times the reach.
     """
-    d, size = w.frame.shape
+    d = w.frame.shape[0]
     if not system.bounded:
         return 1.5 * reach_of_frame(w, most) * _ROUNDED
     q = 0.0

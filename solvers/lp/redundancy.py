@@ -109,8 +109,8 @@ def _bound(slack: Floats, room: float, w: Workspace) -> tuple[float, float]:
     The target is at most ``value + residual * max|u|`` at every true point u of the section that
     `room` is for, see `section_room`. Exact are the target, the polar rows g and the multipliers, as the
     floats they are; only those above zero are taken. A true row is not negative, so
-    ``g u <= 1 + room slack / value`` of it, which bounds the combination; the rest of the target is bounded by
-    its coefficients and the rounding of these, d + 1 terms each. NaN or infinity makes either so.
+    ``g u <= 1 + room slack / value`` of it, which bounds the combination; the rest of the target is
+    bounded by its coefficients and the rounding of these, d + 1 terms each. NaN or infinity makes either so.
     """
     lp = w.lp
     d = lp.vertex.shape[0]
@@ -283,7 +283,8 @@ def _test_rows(system: System, n: int, count: int, room: float, most: float, w: 
 def _begin_in_domain(system: System, count: int, w: Workspace) -> float:
     """Begin the simplex; a bound on ``max|u|`` from the domain alone, for the frame along the axes.
 
-    The witness and the section are within half the reach, so ``|u_c f_c|`` is at most the reach. With few rows for the dimension a bounding box would discard little and cost 2 d programs.
+    The witness and the section are within half the reach, so ``|u_c f_c|`` is at most the reach. With
+    few rows for the dimension a bounding box would discard little and cost 2 d programs.
     """
     d = w.lp.vertex.shape[0]
     most = 0.0

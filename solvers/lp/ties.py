@@ -269,10 +269,10 @@ def tie_is_redundant(
 
     Notes
     -----
-    On the facet of such a row all its support vanishes, so it is no facet. In integers the identity is checked
-    as it stands. Else rows are scaled to size one by positive floats: a coefficient times its radius
-    is off by the slack at most, as the error at the points ``+-radius_c`` of axis c is, and by two
-    roundings of it, less than an eighth of the slack; twice the slack is taken for both.
+    On the facet of such a row all its support vanishes, so it is no facet. In integers the identity is
+    checked as it stands. Else rows are scaled to size one by positive floats: a coefficient times its
+    radius is off by the slack at most, as the error at the points ``+-radius_c`` of axis c is, and by
+    two roundings of it, less than an eighth of the slack; twice the slack is taken for both.
     """
     integral = flags[k] & INTEGRAL != 0
     for i in range(count):

@@ -122,7 +122,7 @@ def least_value(k: int, rows: list[Row], *, bounded: bool) -> tuple[Fraction, Ro
 
 
 def moved(system: System, rows: list[Row], shares: list[Fraction], at: Row) -> list[Row]:
-    """True rows whose value at a point is off by shares of the budget: in the offset, or the largest place."""
+    """True rows whose value at a point is off by shares of the budget, in one coefficient."""
     if system.bounded:
         place, sign = len(at) - 1, 1
     else:
@@ -583,7 +583,7 @@ def test_a_multiple_of_a_single_row_is_no_tie() -> None:
 
 @pytest.mark.parametrize("central", [True, False])
 def test_fewer_rows_than_their_space_has_dimensions_prove_no_float_tie(central: bool) -> None:
-    """The true row may leave their span by its slack: two rows in three dimensions, or in two and an offset."""
+    """The true row may leave their span by its slack."""
     support = np.array(
         [[1.0, 0.25], [0.5, 1.0], [0.0, 0.0]] if central else [[1.0, 0.25], [0.5, 1.0], [1.0, 1.0]]
     )
@@ -603,7 +603,7 @@ def test_the_box_holds_the_section_of_all_true_rows(bounded: bool) -> None:
     rng = np.random.default_rng(3)
     for dim in (2, 3):
         for k in range(6, 40, 3):
-            rows, point = box_with(dim, dim, rng)
+            rows, _ = box_with(dim, dim, rng)
             lead = rng.normal(size=dim)
             lead /= np.linalg.norm(lead)
             width = 2.0**-k
