@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from solvers.compiled import compiled
+from solvers.compiled import NOTHING, ZERO, compiled, typed
 from solvers.lp import redundancy
 from solvers.lp.cone import FACET, REDUNDANT, UNDECIDED, System, Workspace, strictly_inside, workspace
 from solvers.lp.exact import maximise
@@ -35,29 +35,29 @@ DECIDE, POLARISE, BOUND, DISCARD, TIE, INSIDE = range(6)
 def kernel(what: int, system: System, n: int, most: float, w: Workspace) -> tuple[int, float, float]:
     """Doorway to the parts: an outcome, and two numbers."""
     if what == DECIDE:
-        return decide_rows(system, n, np.int64(-1), w), 0.0, 0.0
+        return decide_rows(system, n, NOTHING, w), 0.0, 0.0
     if what == INSIDE:
-        holds = strictly_inside(system.rows, system.slack, n, w.point, most, np.int64(-1), w.value)
-        return np.int64(holds), 0.0, 0.0
+        holds = strictly_inside(system.rows, system.slack, n, w.point, most, NOTHING, w.value)
+        return int(holds), 0.0, 0.0
     if what == TIE:
         redundant = tie_is_redundant(
             system.rows, system.slack, system.flags, system.spans, system.unit, system.radius,
-            w.value, np.int64(0), w.support, np.int64(most), w.ties,
+            w.value, ZERO, w.support, int(most), w.ties,
         )  # fmt: skip
-        return np.int64(redundant), 0.0, 0.0
+        return int(redundant), 0.0, 0.0
     if what == POLARISE:
-        strictly_inside(system.rows, system.slack, n, w.point, 1.0, np.int64(-1), w.value)
+        strictly_inside(system.rows, system.slack, n, w.point, 1.0, NOTHING, w.value)
         polarise(system.rows, n, w)
-        return np.int64(0), section_room(system, most, w), 0.0
+        return ZERO, section_room(system, most, w), 0.0
     if what == DISCARD:
         return redundancy._discard_by_box(n, system.slack, most, w), 0.0, 0.0
     value, residual = redundancy._bound(system.slack, most, w)
-    return np.int64(0), value, residual
+    return ZERO, value, residual
 
 
 def call(what: int, system: System, n: int, most: float, w: Workspace) -> tuple[int, float, float]:
     """Call the kernel with one set of types."""
-    return kernel(np.int64(what), system, np.int64(n), float(most), w)
+    return kernel(typed(what), system, typed(n), float(most), w)
 
 
 def least_slack(rows: Floats, radius: Floats) -> Floats:
@@ -250,7 +250,7 @@ def test_decisions_are_true_of_all_rows_within_the_slack(family: str, dim: int, 
         if not bounded:
             point = point / np.abs(point).max()
         state = decide(system, point)
-        decided += np.count_nonzero(state != UNDECIDED)
+        decided += int(np.count_nonzero(state != UNDECIDED))
         assert_true(system, state, rng)
     assert decided > 0
 
