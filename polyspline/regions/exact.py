@@ -26,6 +26,7 @@ from solvers.integers import as_fraction, scaled_integer_rows
 from solvers.lp.cone import FACET, REDUNDANT, UNDECIDED
 from solvers.lp.exact import interior_point, maximise
 from solvers.lp.ties import CENTRAL, INTEGRAL
+from solvers.predicates.rounding import SMALLEST
 from solvers.rational import DyadicMatrix
 from solvers.status import LPStatus
 
@@ -104,7 +105,11 @@ def unit_rows(net: ExactNetwork, code: Integers) -> tuple[dict[Row, list[int]], 
 
 
 def _rounded(rows: list[Row], bounded: bool, radius: Floats) -> Tables:
-    """Rows for the kernel: small integers as they are, others scaled to size one and rounded once."""
+    """Rows for the kernel: small integers as they are, others scaled to size one and rounded once.
+
+    A rounding is a share `u` of the coefficient, one of the eight that the slack has for C + 4 sums, or
+    half a smallest subnormal where it underflows, which the absolute term outweighs over the reach.
+    """
     size = len(rows[0])
     array = np.empty((size, len(rows)))
     flags = np.zeros(len(rows), np.int64)
@@ -118,7 +123,7 @@ def _rounded(rows: list[Row], bounded: bool, radius: Floats) -> Tables:
         if row[-1] == 0:
             flags[j] |= CENTRAL
     reach = np.append(2.0 * radius, 1.0) if bounded else np.ones(size)
-    slack = 8.0 * (size + 4) * ROUNDOFF * (np.abs(array).T @ reach)
+    slack = 8.0 * (size + 4) * ROUNDOFF * (np.abs(array).T @ reach) + SMALLEST * (1.0 + np.sum(reach))
     return make_row_tables(array, slack, flags, reach, bounded=bounded)
 
 

@@ -1,4 +1,4 @@
-"""Codes of several words that differ in one, and points with other ties of one lowest code, are told apart."""
+"""Codes of several words that differ in one, and points with the same lowest code and other ties."""
 
 from __future__ import annotations
 
