@@ -124,11 +124,11 @@ def strict_part(function: F) -> F:
 
 @compiled_part
 def larger(a: float, b: float) -> float:
-    """Maximum of two floats (the builtin takes numba seconds to compile)."""
-    return a if a > b else b
+    """Maximum of two floats, NaN if either is (the builtin drops one, and takes numba seconds to compile)."""
+    return a if a > b or a != a else b
 
 
 @compiled_part
 def smaller(a: float, b: float) -> float:
-    """Minimum of two floats."""
-    return a if a < b else b
+    """Minimum of two floats, NaN if either is."""
+    return a if a < b or a != a else b

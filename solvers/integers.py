@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
-from typing import TypeAlias, cast
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -24,16 +24,60 @@ __all__ = [
     "Scale",
     "as_fraction",
     "dyadic_to_float",
+    "exact_float64",
     "exact_rows_to_integers",
     "float_to_integers",
     "round_outward",
     "scaled_integer_rows",
 ]
 
-Number: TypeAlias = int | float | Fraction
+Number: TypeAlias = int | float | Fraction  # NumPy's scalars too
 Scale: TypeAlias = tuple[int, int]  # a positive rational: numerator, denominator
 
 _INT64_HEADROOM = 10  # a 53-bit mantissa shifted left by this much still fits a signed 64-bit word
+
+
+# --- numbers to floats, unchanged ----------------------------------------------------------
+
+
+def exact_float64(where: str, numbers: ArrayLike) -> NDArray[np.float64]:
+    """Take numbers over as float64, and refuse those that would be rounded on the way.
+
+    Raises
+    ------
+    SolverInputError
+        If a number is not one that float64 holds, as most integers of more than 53 bits, fractions
+        and long doubles are not. NaN and infinities pass.
+    """
+    given = np.asarray(numbers)
+    if given.dtype == np.float64 and isinstance(numbers, (np.ndarray, float)):
+        return cast(NDArray[np.float64], given)
+    if given.dtype.kind in "fiub" and (
+        given.dtype.itemsize <= 4 or (given.dtype.kind == "i" and np.abs(given >> 53).max(initial=0) == 0)
+    ):
+        return given.astype(np.float64)  # 24 bits of a float, 32 or 53 of an integer
+    if given.dtype.kind == "f" and not isinstance(numbers, np.ndarray):
+        given = np.asarray(numbers, dtype=object)  # beside floats, integers in a list have been rounded
+    try:
+        floats = given.astype(np.float64)
+    except (OverflowError, TypeError, ValueError):
+        floats = np.full(given.shape, np.nan)
+    for number, value in zip(given.ravel(), floats.ravel().tolist(), strict=True):
+        if not _is_held(number, value):
+            raise SolverInputError(
+                f"{where} got the number {number!r}, which float64 does not hold; expected numbers that are "
+                "floats: round it yourself, or pass it where rationals are taken."
+            )
+    return floats
+
+
+def _is_held(number: Any, value: float) -> bool:
+    """Whether a finite float is exactly a number, or the number is NaN or infinite itself."""
+    if isinstance(number, (float, np.floating)) and not np.isfinite(number):
+        return True
+    if not math.isfinite(value) or not isinstance(number, (int, float, Fraction, np.integer, np.floating)):
+        return False
+    return as_fraction(cast(Number, number)) == Fraction(value)
 
 
 # --- floats to integers ---------------------------------------------------------------------
@@ -62,7 +106,11 @@ def _lowest_exponents(
 
 
 def _shifted(mantissa: NDArray[np.int64], shift: NDArray[np.int64]) -> list[int]:
-    """Return the integers mantissa * 2**shift of two flat arrays, in one list."""
+    """Return the integers mantissa * 2**shift of two flat arrays, in one list.
+
+    Below ``2**53`` in size, a mantissa moved by up to ten bits is below ``2**63``; others are moved as
+    integers of any size.
+    """
     if mantissa.size == 0 or int(shift.max()) <= _INT64_HEADROOM:
         return cast(list[int], (mantissa << shift).tolist())
     return [m << s for m, s in zip(mantissa.tolist(), shift.tolist(), strict=True)]
@@ -87,7 +135,7 @@ def float_to_integers(values: ArrayLike) -> tuple[list[int], int]:
     SolverInputError
         If an entry is NaN or infinite.
     """
-    array = np.asarray(values, dtype=np.float64)
+    array = exact_float64("float_to_integers", values)
     mantissa, exponent = _mantissas(array.ravel())
     # Drop trailing zero bits first, so that small whole numbers stay small integers.
     twos = np.where(mantissa == 0, 0, np.frexp((mantissa & -mantissa).astype(np.float64))[1] - 1)
@@ -97,7 +145,11 @@ def float_to_integers(values: ArrayLike) -> tuple[list[int], int]:
 
 
 def _float_rows(rows: NDArray[np.float64]) -> tuple[list[list[int]], list[Scale]]:
-    """Primitive integers of every row of a float matrix, and the positive factors used."""
+    """Primitive integers of every row of a float matrix, and the positive factors used.
+
+    Rows that span up to ten bits fit int64, see `_shifted`; in a wide one the mantissas stay in place there,
+    and integers of any size take over.
+    """
     mantissa, exponent = _mantissas(rows)
     lowest, shift = _lowest_exponents(mantissa, exponent, axis=1)
     narrow = shift.max(axis=1, initial=0) <= _INT64_HEADROOM
@@ -124,22 +176,23 @@ def _general_row(row: Iterable[Number]) -> tuple[list[int], Scale]:
 
 
 def as_fraction(number: Number) -> Fraction:
-    """Return an int, a finite float (NumPy's included) or a Fraction as the Fraction it is.
+    """Return an int, a finite float (NumPy's of any width included) or a Fraction as the Fraction it is.
 
     Raises
     ------
     SolverInputError
         If the number is NaN or infinite.
     """
-    if isinstance(number, float) and not math.isfinite(number):
+    if isinstance(number, (float, np.floating)) and not np.isfinite(number):
         raise SolverInputError(
             f"exact arithmetic got the number {number}; only finite numbers are rationals: "
             "remove or replace it."
         )
-    # float() and int() shed NumPy's scalar types, which Fraction would keep as its numerator.
-    if isinstance(number, float):
-        return Fraction(float(number))
-    return number if isinstance(number, Fraction) else Fraction(int(number))
+    if isinstance(number, Fraction):
+        return number
+    if isinstance(number, (float, np.floating)):
+        return Fraction(*number.as_integer_ratio())  # exact for every width; float() rounds a long double
+    return Fraction(int(number))  # int() sheds NumPy's types, which Fraction would keep as its numerator
 
 
 def scaled_integer_rows(
@@ -165,8 +218,9 @@ def scaled_integer_rows(
         If an entry is NaN or infinite.
     """
     if isinstance(rows, np.ndarray):
-        if rows.dtype.kind == "f":
+        if rows.dtype.kind == "f" and rows.dtype.itemsize <= 8:
             return _float_rows(np.asarray(rows, dtype=np.float64))
+        # Long doubles one by one: tolist() leaves them as they are.
         rows = cast(Sequence[Sequence[Number]], rows.tolist())
     integers: list[list[int]] = []
     scales: list[Scale] = []
@@ -201,7 +255,7 @@ def exact_rows_to_integers(rows: ArrayLike) -> list[list[int]]:
     SolverInputError
         If the array is not 2-D or an entry is NaN or infinite.
     """
-    array = np.asarray(rows, dtype=np.float64)
+    array = exact_float64("exact_rows_to_integers", rows)
     if array.ndim != 2:
         raise SolverInputError(
             f"exact_rows_to_integers got an array of shape {array.shape}; expected a matrix (m, n): "

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from solvers.errors import EmptyPolyhedronError, SolverInputError
+from solvers.integers import exact_float64
 from solvers.lp import exact, shape
 from solvers.predicates import sign_at
 from solvers.rational import exact_rows_to_integers, round_outward
@@ -34,7 +35,7 @@ class HPolyhedron:
     Raises
     ------
     SolverInputError
-        If the shapes do not fit or a number is not finite.
+        If the shapes do not fit, or a number is not finite or not one that float64 holds.
 
     Notes
     -----
@@ -48,8 +49,8 @@ class HPolyhedron:
 
     def __post_init__(self) -> None:
         """Take read-only float64 copies and check them."""
-        rows = np.array(self.G, dtype=np.float64, order="C")
-        side = np.array(self.h, dtype=np.float64, order="C")
+        rows = np.array(exact_float64("HPolyhedron", self.G), order="C")
+        side = np.array(exact_float64("HPolyhedron", self.h), order="C")
         if rows.ndim != 2 or side.shape != rows.shape[:1] or rows.shape[1] == 0:
             raise SolverInputError(
                 f"HPolyhedron got G of shape {rows.shape} and h of shape {side.shape}; "
@@ -91,7 +92,7 @@ class HPolyhedron:
         bool or ndarray of bool
             For one point; shape (B,) for several.
         """
-        points = np.asarray(z, dtype=np.float64)
+        points = exact_float64("HPolyhedron.contains", z)
         if points.ndim not in (1, 2) or points.shape[-1] != self.dim:
             raise SolverInputError(
                 f"HPolyhedron.contains got an array of shape {points.shape}; "

@@ -28,6 +28,7 @@ from solvers.integers import (
     Scale,
     as_fraction,
     dyadic_to_float,
+    exact_float64,
     exact_rows_to_integers,
     float_to_integers,
     round_outward,
@@ -85,7 +86,7 @@ class DyadicMatrix:
         SolverInputError
             If the array is not 2-D or an entry is NaN or infinite.
         """
-        matrix = np.asarray(array, dtype=np.float64)
+        matrix = exact_float64("DyadicMatrix.from_array", array)
         if matrix.ndim != 2:
             raise SolverInputError(
                 f"DyadicMatrix.from_array got an array of shape {matrix.shape}; expected a matrix (m, n): "
@@ -130,7 +131,7 @@ class DyadicMatrix:
             Finite floats (m,).
         """
         rows, columns = self.shape
-        vector = np.asarray(factors, dtype=np.float64)
+        vector = exact_float64("DyadicMatrix.scale_rows", factors)
         if vector.shape != (rows,):
             raise SolverInputError(
                 f"DyadicMatrix.scale_rows got factors of shape {vector.shape}; "

@@ -104,7 +104,11 @@ def unit_rows(net: ExactNetwork, code: Integers) -> tuple[dict[Row, list[int]], 
 
 
 def _rounded(rows: list[Row], bounded: bool, radius: Floats) -> Tables:
-    """Rows for the kernel: small integers as they are, others scaled to size one and rounded once."""
+    """Rows for the kernel: small integers as they are, others scaled to size one and rounded once.
+
+    A rounding is a share `u` of the coefficient, one of the eight that the slack has for C + 4 sums, or
+    half a smallest subnormal where it underflows, which the absolute term outweighs over the reach.
+    """
     size = len(rows[0])
     array = np.empty((size, len(rows)))
     flags = np.zeros(len(rows), np.int64)

@@ -12,7 +12,17 @@ from polyspline.cpa.row_space import RowSpace, row_space
 from polyspline.cpa.rows import build_rows
 from polyspline.cpa.tables import Tables
 from solvers.compiled import NOTHING, compiled, compiled_part, larger, smaller
-from solvers.lp.cone import FACET, UNDECIDED, System, Workspace, row_values, strictly_inside, workspace
+from solvers.lp.cone import (
+    FACET,
+    UNDECIDED,
+    System,
+    Workspace,
+    row_values,
+    size_of,
+    strictly_inside,
+    within_reach,
+    workspace,
+)
 from solvers.lp.redundancy import DECIDED, INTERIOR_UNPROVEN, decide_rows
 
 Floats = NDArray[np.float64]
@@ -239,15 +249,19 @@ def lower(t: Tables, x: Floats, out: Floats) -> None:
 
 @compiled_part
 def _witness_holds(t: Tables, s: RowSpace, n: int, z: Floats, work: Workspace) -> bool:
-    """Whether the float point z itself is proven to be strictly inside."""
+    """Whether the float point z itself is proven to be strictly inside.
+
+    Of a bounded domain only points within the reach of the slack are; over the whole space the
+    slack grows with the norm of (z, 1), which is bounded with its rounding by `size_of`.
+    """
     n_inputs = z.shape[0]
-    scale = 1.0
     for c in range(n_inputs):
         work.point[c] = z[c]
-        if not t.bounded:
-            scale = larger(scale, abs(z[c]))
     if t.size > n_inputs:
         work.point[n_inputs] = 1.0
+    if not within_reach(work.point, t.radius, t.bounded):
+        return False
+    scale = size_of(work.point, t.bounded)
     return strictly_inside(s.rows, s.slack, n, work.point, scale, NOTHING, work.value)
 
 

@@ -19,15 +19,33 @@ FACET = 1
 REDUNDANT = 2
 
 
+_LEAST = 2.0**-900
+"""No row value below this proves a side: outweighs what underflow takes from a sum of products of floats."""
+
+_MOST = 2.0**900
+"""Nor one above this, so that nothing that is made of the values in proofs overflows."""
+
+_ROUNDED = 1.0 + 2.0**-50
+"""Outweighs the roundings of a size and of its product with a slack."""
+
+
 class System(NamedTuple):
-    """The inequalities of one cone."""
+    """The inequalities of one cone.
+
+    The rows are computed; decisions are about the true ones, which differ. The slack of row j
+    bounds, at every point x of the reach ``|x_c| <= radius_c``, both ``rows[:, j] . x`` less its
+    true value and the value computed in floats, whatever its order, less the true one, but for
+    underflow; and it is at least ``4 (C + 4) u`` times the sum of ``|rows[c, j]| radius_c``, `u`
+    the unit roundoff: four times what rounding can add to such a sum. Points of a bounded domain
+    are within half the reach. A cone is met within the unit cube, and the slack grows with the norm.
+    """
 
     rows: Floats  # (C, >= n), one inequality ``rows[:, j] . x >= 0`` per column
-    slack: Floats  # (>= n,) bound on the error of the row's value at points within `radius`
+    slack: Floats  # (>= n,)
     flags: Integers  # (>= n,) INTEGRAL and CENTRAL of solvers.lp.ties
     spans: Integers  # (>= n,) dimension of the nested subspace that the row lives in, see solvers.lp.ties
     unit: float  # common factor that makes the INTEGRAL rows integer
-    radius: Floats  # (C,) bound on the points
+    radius: Floats  # (C,) the reach: twice a bound on the points; for a cone, ones
     bounded: bool  # True: x = (z, 1) with z in a bounded domain; False: a cone, radius one
 
 
@@ -92,22 +110,39 @@ def row_values(rows: Floats, n: int, x: Floats, out: Floats) -> None:
 def strictly_inside(
     rows: Floats, slack: Floats, n: int, x: Floats, scale: float, but: int, out: Floats
 ) -> bool:
-    """Whether every true row is positive at x, except row `but`, which must be negative (-1: none)."""
+    """Whether every true row is positive at x, except row `but`, which must be negative (-1: none).
+
+    Exact inputs: x and `scale`, at least the norm that scales the slack. The value computed at a
+    point of the reach is off from the true one by ``slack * scale`` at most and by one smallest
+    subnormal a product, which _LEAST outweighs together with an underflow of the bound. So a value
+    beyond their sum has the true sign. Values from _MOST on, infinities and NaN prove nothing, nor
+    does an infinite or NaN slack. That x is within the reach is for the caller to know.
+    """
     row_values(rows, n, x, out)
     if but >= 0:
         out[but] = -out[but]
     good = True
     for j in range(n):
-        good &= out[j] > slack[j] * scale
+        good &= (out[j] > slack[j] * scale + _LEAST) & (out[j] < _MOST)
     return good
 
 
 @compiled_part
+def within_reach(x: Floats, radius: Floats, bounded: bool) -> bool:
+    """Whether the slack holds at x: a point ``(z, 1)`` near the domain; any point of a cone."""
+    last = x.shape[0] - 1
+    good = True
+    for c in range(last + 1):
+        good &= abs(x[c]) <= (radius[c] if bounded else _MOST)
+    return good and (x[last] == 1.0 or not bounded)
+
+
+@compiled_part
 def size_of(x: Floats, bounded: bool) -> float:
-    """Norm that scales the slack: the domain's own slack is for any of its points."""
+    """Norm that scales the slack, or more: the domain's own slack is for any of its points."""
     if bounded:
         return 1.0
     most = 0.0
     for c in range(x.shape[0]):
         most = larger(most, abs(x[c]))
-    return most
+    return most * _ROUNDED

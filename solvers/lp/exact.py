@@ -343,8 +343,8 @@ def _beside(rows: Matrix, rhs: Vector) -> Matrix:
             f"an exact linear program got {len(rows)} rows of widths {sorted(widths)} and {len(rhs)} "
             "right-hand sides; expected one width and as many right-hand sides as rows."
         )
-    if isinstance(rows, np.ndarray) and isinstance(rhs, np.ndarray) and rows.dtype.kind == "f":
-        return np.column_stack([rows, rhs.astype(np.float64)])
+    if isinstance(rows, np.ndarray) and isinstance(rhs, np.ndarray) and rows.dtype == rhs.dtype == np.float64:
+        return np.column_stack([rows, rhs])
     plain = rows.tolist() if isinstance(rows, np.ndarray) else rows
     return [[*row, side] for row, side in zip(plain, rhs, strict=True)]
 

@@ -5,16 +5,22 @@ inequality. A polytope ``a . z + beta >= 0`` enters as the cone over it, with
 ``x = (z, 1)``; an unbounded polyhedron with the extra row ``t >= 0``.
 
 Each row carries `slack[j]`, a bound on the difference between the computed and the
-true value of the row, and on the rounding of evaluating it, at any point of norm
-one (sup norm; or any point of the bounded domain, when the frame is ``t = 1``).
-Every outcome but UNDECIDED is a theorem about the true rows:
+true value of the row, see `solvers.lp.cone.System`. Every outcome but UNDECIDED is a
+theorem about the true rows:
 
 FACET
     A point was seen that is strictly inside for every row but this one, and
     strictly beyond this one.
 REDUNDANT
     Multipliers ``>= 0`` were found whose residual, over a proven bounding box,
-    leaves the row strictly positive on the whole cone but the apex.
+    leaves the row strictly positive on the whole cone but the apex. Or it is exactly a
+    positive combination of two rows or more, see `solvers.lp.ties`.
+
+The section is the set of true points ``x = p + sum u_i f_i`` of the cone, p the witness and f_i
+the frame. Bounds on it may presume ``|u| <= most`` and must then prove ``|u| < most``: the section is
+convex and holds ``u = 0``, so if it had a point beyond `most` it would have one at `most`. A proven
+bound shows also that the frame is independent (else the section would hold a line of u) and
+that the section of a cone is met by all rays of the cone (else it would hold a ray).
 
 References
 ----------
@@ -28,11 +34,21 @@ from numpy.typing import NDArray
 
 from solvers.compiled import NOTHING, ZERO, compiled_part, larger, typed
 from solvers.lp import simplex
-from solvers.lp.cone import FACET, REDUNDANT, UNDECIDED, System, Workspace, size_of, strictly_inside
-from solvers.lp.frame import polarise, reach_of_frame, recentre, set_frame, stretch_frame
+from solvers.lp.cone import (
+    FACET,
+    REDUNDANT,
+    UNDECIDED,
+    System,
+    Workspace,
+    size_of,
+    strictly_inside,
+    within_reach,
+)
+from solvers.lp.frame import polarise, recentre, section_room, set_frame, stretch_frame
 from solvers.lp.shooting import add_facet, shoot_around, sweep
 from solvers.lp.simplex import Program
 from solvers.lp.ties import tie_is_redundant
+from solvers.predicates.rounding import ROUNDOFF
 
 Floats = NDArray[np.float64]
 
@@ -40,7 +56,12 @@ DECIDED = 0
 INTERIOR_UNPROVEN = 1
 ROWS_UNDECIDED = 2
 
-_SAFETY = 1.0 + 1e-13
+_SPARE = 1e-14
+"""How far from equality a bound must be: outweighs the rounding of its last few sums."""
+
+_LEAST = 2.0**-900
+"""Outweighs the underflow of products of multipliers."""
+
 _TIE = 1e-8
 _SUPPORT = 1e-9
 _ROOMY = 1e4
@@ -76,10 +97,20 @@ def _solve(count: int, begin: int, enough: float, lp: Program) -> int:
 
 
 @compiled_part
-def _bound(slack: Floats, scale: float, w: Workspace) -> tuple[float, float]:
+def _safety(d: int) -> float:
+    """Outweighs the rounding of a sum of d positive terms, each of at most ten operations."""
+    return 1.0 + (d + 16) * 4.0 * ROUNDOFF
+
+
+@compiled_part
+def _bound(slack: Floats, room: float, w: Workspace) -> tuple[float, float]:
     """Proven bound on the target over the cross-section: ``(value, residual)``.
 
-    The target is at most ``value + residual * max|u|`` at every true point u.
+    The target is at most ``value + residual * max|u|`` at every true point u of the section that
+    `room` is for, see `section_room`. Exact are the target, the polar rows g and the multipliers, as the
+    floats they are; only those above zero are taken. A true row is not negative, so
+    ``g u <= 1 + room slack / value`` of it, which bounds the combination; the rest of the target is
+    bounded by its coefficients and the rounding of these, d + 1 terms each. NaN or infinity makes either so.
     """
     lp = w.lp
     d = lp.vertex.shape[0]
@@ -87,25 +118,28 @@ def _bound(slack: Floats, scale: float, w: Workspace) -> tuple[float, float]:
     for i in range(d):
         if lp.basis[i] >= 0 and lp.lam[i] > 0.0:
             j = w.found[lp.basis[i]]
-            value += lp.lam[i] * (1.0 + 3.0 * slack[j] * scale / w.value[j])
+            value += lp.lam[i] * (1.0 + room * slack[j] / w.value[j])
     residual = 0.0
     for c in range(d):
         left = lp.target[c]
-        room = abs(left)
+        size = abs(left)
         for i in range(d):
             if lp.basis[i] >= 0 and lp.lam[i] > 0.0:
                 term = lp.lam[i] * lp.rows[lp.basis[i] >> 2, c, lp.basis[i] & 3]
                 left -= term
-                room += abs(term)
-        residual += abs(left) + 1e-15 * (d + 2) * room
-    return value * _SAFETY, residual * _SAFETY
+                size += abs(term)
+        residual += abs(left) + 8.0 * ROUNDOFF * (d + 2) * size
+    return value * _safety(d) + _LEAST, residual * _safety(d) + _LEAST
 
 
 @compiled_part
-def _bounding_box(system: System, n: int, count: int, scale: float, w: Workspace) -> tuple[int, float]:
+def _bounding_box(system: System, n: int, count: int, room: float, w: Workspace) -> tuple[int, float]:
     """Box around the cross-section, from the facets found and those that unbounded sides turn up.
 
-    Returns the count of facets and a proven bound on ``max|u|``; infinity if there is none.
+    Returns the count of facets and a proven bound on ``max|u|``; infinity if there is none. Each
+    ``+-u_c`` is at most a value and a residual times the largest of them, m: so m is at most
+    ``value + spill m``, the largest of either. Low ends are not positive and high ends not negative, as
+    multipliers are not.
     """
     d = w.lp.vertex.shape[0]
     most = 0.0
@@ -118,7 +152,7 @@ def _bounding_box(system: System, n: int, count: int, scale: float, w: Workspace
         if _solve(count, _FRESH if side == 0 else _WARM, np.inf, w.lp) == simplex.STALLED:
             return count, np.inf
         while True:
-            value, residual = _bound(system.slack, scale, w)
+            value, residual = _bound(system.slack, room, w)
             if residual < 0.25:
                 break
             before = count
@@ -129,13 +163,11 @@ def _bounding_box(system: System, n: int, count: int, scale: float, w: Workspace
             w.corners[side, c] = w.lp.vertex[c]
         if side % 2 == 0:
             w.high[axis] = value
-            w.aim[axis] = residual
         else:
             w.low[axis] = -value
-            w.aim[axis] = larger(residual, w.aim[axis])
         most = larger(most, value)
         spill = larger(spill, residual)
-    most = most / (1.0 - spill) * _SAFETY
+    most = most / (1.0 - spill) * _safety(d)
     for c in range(d):
         w.low[c] -= spill * most
         w.high[c] += spill * most
@@ -143,8 +175,12 @@ def _bounding_box(system: System, n: int, count: int, scale: float, w: Workspace
 
 
 @compiled_part
-def _discard_by_box(n: int, slack: Floats, scale: float, w: Workspace) -> int:
-    """Mark the rows that are strictly positive over the whole box; how many are left."""
+def _discard_by_box(n: int, slack: Floats, room: float, w: Workspace) -> int:
+    """Mark the rows that are strictly positive over the whole box; how many are left.
+
+    The box holds the section, so a polar row is at most its largest value there: d terms that are not
+    negative. The true row is positive where that and ``room slack / value`` stay below one.
+    """
     d = w.lp.vertex.shape[0]
     for j in range(n):
         w.rate[j] = 0.0
@@ -154,10 +190,11 @@ def _discard_by_box(n: int, slack: Floats, scale: float, w: Workspace) -> int:
         row = w.polar[c]
         for j in range(n):
             w.rate[j] += larger(row[j] * low, row[j] * high)
+    safety = _safety(d)
     left = 0
     for j in range(n):
         if w.state[j] == UNDECIDED:
-            if w.rate[j] * _SAFETY + 3.0 * slack[j] * scale / w.value[j] < 1.0 - 1e-13:
+            if w.rate[j] * safety + room * slack[j] / w.value[j] < 1.0 - _SPARE:
                 w.state[j] = REDUNDANT
             else:
                 left += 1
@@ -180,9 +217,14 @@ def _touches_only(system: System, k: int, w: Workspace) -> bool:
 
 @compiled_part
 def _test_row(
-    system: System, n: int, count: int, k: int, scale: float, most: float, w: Workspace
+    system: System, n: int, count: int, k: int, room: float, most: float, w: Workspace
 ) -> tuple[int, bool]:
-    """Decide row `k` by Clarkson's scheme, if possible: the count of facets; False if the simplex broke."""
+    """Decide row `k` by Clarkson's scheme, if possible: the count of facets; False if the simplex broke.
+
+    Redundant it is where its polar row is proven, by `_bound`, to be less than one by more than
+    ``room slack / value`` on the section: the true row is positive there. The simplex, its tolerances
+    and where it stops are guesses. NaN is not less than anything.
+    """
     d = w.lp.vertex.shape[0]
     for c in range(d):
         w.lp.target[c] = w.polar[c, k]
@@ -195,9 +237,9 @@ def _test_row(
         if w.state[k] != UNDECIDED:
             return count, True
         if outcome == simplex.OPTIMAL:
-            value, residual = _bound(system.slack, scale, w)
-            margin = 3.0 * system.slack[k] * scale / w.value[k]
-            if value + residual * most + margin < 1.0 - 1e-14:
+            value, residual = _bound(system.slack, room, w)
+            margin = room * system.slack[k] / w.value[k]
+            if value + residual * most + margin < 1.0 - _SPARE:
                 w.state[k] = REDUNDANT
                 return count, True
             reach = 0.0
@@ -224,12 +266,12 @@ def _test_row(
 
 
 @compiled_part
-def _test_rows(system: System, n: int, count: int, scale: float, most: float, w: Workspace) -> int:
+def _test_rows(system: System, n: int, count: int, room: float, most: float, w: Workspace) -> int:
     """Decide the rows that are left: DECIDED or ROWS_UNDECIDED."""
     outcome = DECIDED
     for k in range(n):
         if w.state[k] == UNDECIDED:
-            count, sound = _test_row(system, n, count, k, scale, most, w)
+            count, sound = _test_row(system, n, count, k, room, most, w)
             if not sound:
                 return ROWS_UNDECIDED
             if w.state[k] == UNDECIDED:
@@ -241,14 +283,24 @@ def _test_rows(system: System, n: int, count: int, scale: float, most: float, w:
 def _begin_in_domain(system: System, count: int, w: Workspace) -> float:
     """Begin the simplex; a bound on ``max|u|`` from the domain alone, for the frame along the axes.
 
-    With few rows for the dimension a bounding box would discard little and cost 2 d programs.
+    The witness and the section are within half the reach, so ``|u_c f_c|`` is at most the reach. With
+    few rows for the dimension a bounding box would discard little and cost 2 d programs.
     """
     d = w.lp.vertex.shape[0]
     most = 0.0
     for c in range(d):
         most = larger(most, system.radius[c] / abs(w.frame[c, c]))
         w.lp.target[c] = 1.0 if c == 0 else 0.0
-    return np.inf if _solve(count, _FRESH, np.inf, w.lp) == simplex.STALLED else most
+    return np.inf if _solve(count, _FRESH, np.inf, w.lp) == simplex.STALLED else most * _safety(d)
+
+
+@compiled_part
+def _witness_holds(system: System, n: int, w: Workspace) -> bool:
+    """Whether `w.point` is proven to be strictly inside; the row values are left in `w.value`."""
+    scale = size_of(w.point, system.bounded)
+    return within_reach(w.point, system.radius, system.bounded) and strictly_inside(
+        system.rows, system.slack, n, w.point, scale, NOTHING, w.value
+    )
 
 
 @compiled_part
@@ -273,9 +325,7 @@ def decide_rows(system: System, n: int, known: int, w: Workspace) -> int:
         DECIDED, INTERIOR_UNPROVEN (nothing was done) or ROWS_UNDECIDED.
     """
     bounded = system.bounded
-    if not strictly_inside(
-        system.rows, system.slack, n, w.point, size_of(w.point, bounded), NOTHING, w.value
-    ):
+    if not _witness_holds(system, n, w):
         return INTERIOR_UNPROVEN
     for j in range(n):
         w.state[j] = UNDECIDED
@@ -286,29 +336,28 @@ def decide_rows(system: System, n: int, known: int, w: Workspace) -> int:
     longest = _LONG
     for attempt in range(_FRAMES):
         sweep(system, n, w)
-        if not strictly_inside(
-            system.rows, system.slack, n, w.point, size_of(w.point, bounded), NOTHING, w.value
-        ):
+        if not _witness_holds(system, n, w):
             return INTERIOR_UNPROVEN
         polarise(system.rows, n, w)
         count = ZERO
         for j in range(n):
             if w.state[j] == FACET:
                 count = add_facet(j, count, w)
-        # The slack is for points of norm up to `scale`. That no point of the section is larger
-        # follows from the bounds themselves: the section is convex and holds the witness.
-        scale = 1.0 if bounded else reach_of_frame(w, _ROOMY)
+        # Presumed of the section's size; needless for a bounded domain in a frame along the axes.
+        presumed = longest if bounded else _ROOMY
+        room = section_room(system, presumed, w)
         if small:
             most = _begin_in_domain(system, count, w)
             break
-        count, most = _bounding_box(system, n, count, scale, w)
+        count, most = _bounding_box(system, n, count, room, w)
         if most < longest or not most < np.inf or attempt == _FRAMES - 1:
             break
         longest *= 10.0
         recentre(system, n, w)
         stretch_frame(w)
-    if not most < (np.inf if bounded else _ROOMY):
+    if not most < (np.inf if bounded and attempt == 0 else presumed):
         return ROWS_UNDECIDED
-    if not small and _discard_by_box(n, system.slack, scale, w) == 0:
+    room = section_room(system, most, w)
+    if not small and _discard_by_box(n, system.slack, room, w) == 0:
         return DECIDED
-    return _test_rows(system, n, count, scale, most, w)
+    return _test_rows(system, n, count, room, most, w)

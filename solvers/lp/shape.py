@@ -29,11 +29,16 @@ def _integers(matrix: Matrix, rhs: Vector, where: str) -> tuple[list[list[int]],
         raise SolverInputError(
             f"{where} got {len(matrix)} rows and {len(rhs)} right-hand sides; expected as many."
         )
-    if isinstance(matrix, np.ndarray) and matrix.ndim == 2 and matrix.dtype.kind == "f":
+    width = len(matrix[0]) if len(matrix) else 0
+    if isinstance(matrix, np.ndarray) and matrix.ndim == 2:
         width = matrix.shape[1]
-        integers, _ = scaled_integer_rows(np.column_stack([matrix, np.asarray(rhs, dtype=np.float64)]))
+    if (
+        isinstance(matrix, np.ndarray)
+        and isinstance(rhs, np.ndarray)
+        and matrix.dtype == rhs.dtype == np.float64
+    ):
+        integers, _ = scaled_integer_rows(np.column_stack([matrix, rhs]))
     else:
-        width = len(matrix[0]) if len(matrix) else 0
         integers, _ = scaled_integer_rows([[*row, side] for row, side in zip(matrix, rhs, strict=True)])
     return [row[:-1] for row in integers], [row[-1] for row in integers], width
 

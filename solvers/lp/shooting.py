@@ -5,12 +5,24 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from solvers.compiled import compiled_part
-from solvers.lp.cone import FACET, UNDECIDED, System, Workspace, row_values, size_of, strictly_inside
+from solvers.compiled import compiled_part, smaller
+from solvers.lp.cone import (
+    FACET,
+    UNDECIDED,
+    System,
+    Workspace,
+    row_values,
+    size_of,
+    strictly_inside,
+    within_reach,
+)
 
 Floats = NDArray[np.float64]
 
 _SEPARATION = 1e-7
+
+_FAR = 1.49
+"""How far beyond a facet to look for its proof: half the way to it again, so as to stay within the reach."""
 
 
 @compiled_part
@@ -47,17 +59,23 @@ def _first_two(rate: Floats, n: int, sign: float) -> tuple[int, float, float]:
 
 @compiled_part
 def _between(best: float, second: float) -> float:
-    """Step beyond the first row and short of the second."""
-    if second * 3.0 <= best:
-        return 2.0 / best
-    return 0.5 / best + 0.5 / second
+    """Step beyond the first row and short of the second, at most _FAR times that to the first."""
+    if second * 2.0 <= best:
+        return _FAR / best
+    return smaller(_FAR / best, 0.5 / best + 0.5 / second)
 
 
 @compiled_part
 def _try_facet(
     system: System, n: int, m: int, best: float, second: float, direction: Floats, w: Workspace
 ) -> bool:
-    """Prove that row `m`, first on a ray from the witness, is a facet; note where the ray crosses it."""
+    """Prove that row `m`, first on a ray from the witness, is a facet; note where the ray crosses it.
+
+    Rates and step are guesses; the proof is the probe, a float point within the reach (else the slack
+    says nothing there) at which all true rows are positive but row `m`, which is negative. The
+    segment from any interior point to it crosses row `m` alone. That there is one is proven before
+    and after: the point at hand, the mean of chords in `sweep`, need not be one. NaN is not within reach.
+    """
     if second > best * (1.0 - _SEPARATION):
         return False
     size = w.point.shape[0]
@@ -65,6 +83,8 @@ def _try_facet(
     probe = w.crossing[m]
     for c in range(size):
         probe[c] = w.point[c] + step * direction[c]
+    if not within_reach(probe, system.radius, system.bounded):
+        return False
     if not strictly_inside(system.rows, system.slack, n, probe, size_of(probe, system.bounded), m, w.rate):
         return False
     for c in range(size):
@@ -136,7 +156,9 @@ def _shoot(system: System, n: int, w: Workspace) -> int:
 def shoot_around(system: System, n: int, count: int, k: int, w: Workspace) -> int:
     """Shoot at the optimum, then near it while row `k` stays the violated one; the new count of facets.
 
-    A ray at a vertex may meet several rows at once; a slight turn separates them.
+    A ray at a vertex may meet several rows at once; a slight turn separates them. The turns are
+    those of a generator of integers below ``2**31``: its products stay below ``2**62``, and the
+    first one does while k is below ``10**8``.
     """
     d = w.lp.vertex.shape[0]
     # An optimum at infinity is aimed at along its ray, another one directly.

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solvers.compiled import compiled_part, larger
+from solvers.predicates.rounding import ROUNDOFF
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -28,6 +29,13 @@ CENTRAL = 2
 """Flag: the row's last coefficient is exactly zero."""
 
 _ROOM = 2.0**61
+"""Bound on the sum of two products in the elimination, as rounded: they and their difference fit int64."""
+
+_EXACT = 2.0**53
+"""Up to here a float that is an integer is converted to one exactly."""
+
+_LEAST = 2.0**-160
+"""Outweighs the underflow of products with sizes about one, row values being above ``2**-900``."""
 
 
 class TieSpace(NamedTuple):
@@ -61,7 +69,10 @@ def _eliminate(matrix: Integers, unknowns: int) -> bool:
     """Gauss-Jordan without fractions on ``[A | b]``; True if independent columns of A combine to b.
 
     On success row i reads ``pivot * lam_i = rhs`` with one common pivot. False also
-    where the columns are dependent or a product would not fit.
+    where the columns are dependent or a product would not fit. Entries are minors of the given
+    matrix, so the division by the pivot before is exact. The two products of a step are
+    measured in floats first, each off by three roundings: a sum of their sizes of at most
+    ``2**61`` is below ``2**62`` in truth, so neither product nor the difference wraps in int64.
     """
     height = matrix.shape[0]
     previous = 1
@@ -100,14 +111,21 @@ def _eliminate(matrix: Integers, unknowns: int) -> bool:
 def _integers_combine(
     rows: Floats, unit: float, k: int, support: Integers, count: int, matrix: Integers
 ) -> bool:
-    """Whether row `k` is exactly a combination, with positive multipliers, of at least two support rows."""
+    """Whether row `k` is exactly a combination, with positive multipliers, of at least two support rows.
+
+    Exact are the rows, by their flag, and their product with the unit, a power of two, where it is an
+    integer below ``2**53`` in size: else nothing is decided, so the conversion neither rounds nor wraps.
+    The support is independent, so what is zero on the facet of row k would be a face of codimension two.
+    """
     size = rows.shape[0]
     if count < 2 or count > size:
         return False
     for c in range(size):
-        for i in range(count):
-            matrix[c, i] = np.int64(rows[c, support[i]] * unit)
-        matrix[c, count] = np.int64(rows[c, k] * unit)
+        for i in range(count + 1):
+            entry = rows[c, support[i] if i < count else k] * unit
+            if not abs(entry) < _EXACT or np.floor(entry) != entry:
+                return False
+            matrix[c, i] = np.int64(entry)
     if not _eliminate(matrix, count):
         return False
     for i in range(count):
@@ -163,12 +181,14 @@ def _surely_positive(p: int, target_error: float, s: TieSpace) -> bool:
     the true target from `s.target` by at most `target_error`; that the target is in their
     span, if they are independent, is for the caller to know. Source: the usual bound for a
     linear system with an approximate (left) inverse L: with ``q = |L H - 1| < 1`` the columns
-    are independent, and the multipliers err by at most ``|L| |residual| / (1 - q)``.
+    are independent, and the multipliers err by at most ``|L| |residual| / (1 - q)``. L and the
+    multipliers are exact, as the floats they are; each sum has its rounding, `unit` times the sum of
+    sizes, and 1.001 outweighs that of the norms. Sticky maxima: NaN anywhere makes the answer False.
     """
     if not _left_inverse(p, s):
         return False
     size = s.columns.shape[0]
-    unit = 1e-15 * (size + 2)
+    unit = 8.0 * ROUNDOFF * (size + 2)
     deviation = 0.0
     norm = 0.0
     spread = target_error
@@ -187,10 +207,10 @@ def _surely_positive(p: int, target_error: float, s: TieSpace) -> bool:
                 term = s.inverse[i, c] * s.columns[c, j]
                 product += term
                 room += abs(term)
-            row_deviation += abs(product) + unit * room + row_norm * s.errors[j]
+            row_deviation += abs(product) + unit * room + row_norm * s.errors[j] + _LEAST
         deviation = larger(deviation, row_deviation)
         norm = larger(norm, row_norm)
-    if not deviation < 0.5:
+    if not (deviation < 0.5 and norm < _ROOM):
         return False
     residual = 0.0
     for c in range(size):
@@ -200,7 +220,7 @@ def _surely_positive(p: int, target_error: float, s: TieSpace) -> bool:
             term = s.lam[i] * s.columns[c, i]
             left -= term
             room += abs(term)
-        residual = larger(residual, abs(left) + unit * room + spread)
+        residual = larger(residual, abs(left) + unit * room + spread + _LEAST)
     bound = 1.001 * norm * residual / (1.0 - deviation)
     for i in range(p):
         if not s.lam[i] > bound:
@@ -246,6 +266,13 @@ def tie_is_redundant(
         The row, and the first `count` entries of `support`: the rows that the simplex combined it from.
     s
         Scratch.
+
+    Notes
+    -----
+    On the facet of such a row all its support vanishes, so it is no facet. In integers the identity is
+    checked as it stands. Else rows are scaled to size one by positive floats: a coefficient times its
+    radius is off by the slack at most, as the error at the points ``+-radius_c`` of axis c is, and by
+    two roundings of it, less than an eighth of the slack; twice the slack is taken for both.
     """
     integral = flags[k] & INTEGRAL != 0
     for i in range(count):
@@ -259,5 +286,5 @@ def tie_is_redundant(
         for i in range(count):
             s.columns[c, i] = rows[c, support[i]] * radius[c] / value[support[i]]
     for i in range(count):
-        s.errors[i] = 2.0 * slack[support[i]] / value[support[i]]
-    return _surely_positive(count, 2.0 * slack[k] / value[k], s)
+        s.errors[i] = 2.0 * slack[support[i]] / value[support[i]] + _LEAST
+    return _surely_positive(count, 2.0 * slack[k] / value[k] + _LEAST, s)

@@ -11,16 +11,17 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from solvers.errors import SolverInputError
-from solvers.integers import exact_rows_to_integers, float_to_integers
+from solvers.integers import exact_float64, exact_rows_to_integers, float_to_integers
 from solvers.predicates.rounding import ROUNDOFF
 
 __all__ = ["proportional", "sign_at"]
 
-_UNDERFLOW = 2.0**-1000  # far above what n products that underflow can lose together
+_FLUSHED = 2.0**-1022
+"""An operation that underflows loses less, also in a thread that flushes subnormal results to zero."""
 
 
 def _finite(name: str, array: ArrayLike) -> NDArray[np.float64]:
-    values = np.asarray(array, dtype=np.float64)
+    values = exact_float64(name, array)
     if not np.isfinite(values).all():
         raise SolverInputError(
             f"{name} got an array of shape {values.shape} that holds NaN or an infinity; "
@@ -48,14 +49,17 @@ def sign_at(rows: ArrayLike, points: ArrayLike) -> NDArray[np.int8]:
     Raises
     ------
     SolverInputError
-        If the shapes do not fit or a number is not finite.
+        If the shapes do not fit, or a number is not finite or not one that float64 holds.
 
     Notes
     -----
-    Algorithm: a sum of n + 1 products in floats is off by at most ``(n + 1) u / (1 - (n + 1) u)``
-    times the sum of their sizes, in whatever order and with or without fused operations (N. J.
-    Higham, Accuracy and Stability of Numerical Algorithms, 2002, eq. 3.5), plus underflow. The
-    filter takes four times that. Entries that it leaves open, overflows too, are summed in integers.
+    Algorithm: rows and points are exact. A sum of n + 1 products in floats is off by at most
+    ``(n + 1) u / (1 - (n + 1) u)`` times the sum of their sizes, in whatever order and with or without
+    fused operations (N. J. Higham, Accuracy and Stability of Numerical Algorithms, 2002, eq. 3.5), and
+    by less than the smallest normal number for each operation that underflows. The sum of sizes errs
+    as much; the filter takes four times the relative term, which outweighs that, and the absolute
+    one ``4 n + 8`` times, which outweighs the operations of both sums and of the bound.
+    Entries that it leaves open, NaN and overflow too, are summed in integers.
     """
     functions = _finite("sign_at", rows)
     places = _finite("sign_at", points)
@@ -69,7 +73,7 @@ def sign_at(rows: ArrayLike, points: ArrayLike) -> NDArray[np.int8]:
     with np.errstate(over="ignore", invalid="ignore", under="ignore"):
         value = batch @ table[:, :-1].T + table[:, -1]
         size = np.abs(batch) @ np.abs(table[:, :-1]).T + np.abs(table[:, -1])
-        decided = np.abs(value) > 4.0 * (width + 1) * ROUNDOFF * size + _UNDERFLOW
+        decided = np.abs(value) > 4.0 * (width + 1) * ROUNDOFF * size + (4 * width + 8) * _FLUSHED
     decided &= np.isfinite(value) & np.isfinite(size)
     signs = np.where(decided, np.sign(np.where(decided, value, 0.0)), 0.0).astype(np.int8)
     for b, i in np.argwhere(~decided).tolist():
@@ -105,7 +109,13 @@ def proportional(rows: ArrayLike, row: ArrayLike) -> NDArray[np.bool_]:
     Raises
     ------
     SolverInputError
-        If the shapes do not fit or a number is not finite.
+        If the shapes do not fit, or a number is not finite or not one that float64 holds.
+
+    Notes
+    -----
+    Algorithm: the rows are exact. Cross products of proportional rows are equal numbers, and equal
+    numbers are rounded to equal floats, also where they underflow or overflow: rows whose rounded
+    products differ are not proportional. The others are compared as coprime integers.
     """
     table, single = _finite("proportional", rows), _finite("proportional", row)
     if table.ndim != 2 or single.ndim != 1 or table.shape[1] != len(single):
@@ -117,11 +127,8 @@ def proportional(rows: ArrayLike, row: ArrayLike) -> NDArray[np.bool_]:
     if len(single) and answer.any():
         lead = int(np.abs(single).argmax())
         with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-            left = table * single[lead]
-            right = table[:, lead, None] * single
-            # Equal numbers, each rounded once, differ by two roundings; what underflows or
-            # overflows stays open (a comparison with NaN or infinity is false).
-            apart = np.abs(left - right) > 8.0 * ROUNDOFF * np.abs(left) + _UNDERFLOW
+            # No NaN: finite times finite.
+            apart = table * single[lead] != table[:, lead, None] * single
         answer &= ~apart.any(axis=1)
     open_rows = np.flatnonzero(answer)
     if len(open_rows):

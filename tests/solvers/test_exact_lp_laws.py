@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
@@ -237,3 +238,17 @@ def test_shapes_that_do_not_fit_are_refused() -> None:
         maximise_float([1.0, 2.0], [[1.0]], [1.0])
     with pytest.raises(SolverInputError, match="NaN"):
         chebyshev_centre([[np.inf]], [1.0])
+
+
+@pytest.mark.parametrize("kind", [np.float16, np.float32, np.longdouble, np.int64])
+def test_arrays_of_any_type_are_taken_for_what_they_are(kind: Any) -> None:
+    """An objective of halves is no objective of zeros, and 2^53 + 1 is not rounded beside floats."""
+    big = 2**53 + 1
+    objective: Any = np.array([1, 0] if kind is np.int64 else [0.5, 0.25]).astype(kind)
+    sides: list[Any] = [np.array(side, np.int64) for side in ([big, big], [big, -big], [big - 1, -big])]
+    found = maximise(objective, np.eye(2), sides[0])
+    total = sum((Fraction(*entry.as_integer_ratio()) for entry in objective.tolist()), Fraction(0))
+    assert found.value == total * big
+    pair = np.array([[1.0], [-1.0]])
+    assert not is_empty(pair, sides[1])
+    assert is_empty(pair, sides[2])

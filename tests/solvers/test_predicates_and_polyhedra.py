@@ -6,7 +6,9 @@ import itertools
 import math
 import subprocess
 import sys
+from collections.abc import Callable
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
@@ -211,3 +213,68 @@ def test_the_package_loads_nothing_heavy() -> None:
         "solvers.HPolyhedron; assert not {'scipy', 'cdd', 'numba'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+SCALES = st.sampled_from([2.0**-1074, 2.0**-1060, 2.0**-1022, 2.0**-540, 2.0**-530, 2.0**-500, 1.0, 2.0**510])
+
+
+@LAW
+@given(st.integers(0, 2**32 - 1), SCALES, SCALES, st.sampled_from([1, 2, 5, 40]))
+def test_signs_are_exact_where_products_underflow_or_overflow(
+    seed: int, row_scale: float, point_scale: float, width: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    row = np.append(rng.integers(-9, 10, width) * row_scale, 0.0)
+    point = rng.integers(-9, 10, width) * point_scale
+    # The offset is about the sum of the rest, a few units of its last place off, where it is in range.
+    total = sum((Fraction(a) * Fraction(x) for a, x in zip(row[:-1], point, strict=True)), Fraction(0))
+    if abs(total) < 2**1000:
+        row[-1] = -float(total)
+        for _ in range(int(rng.integers(3))):
+            row[-1] = np.nextafter(row[-1], rng.choice([-np.inf, np.inf]))
+    assert int(sign_at(row, point)) == exact_sign(row.tolist(), point.tolist())
+
+
+@LAW
+@given(st.integers(0, 2**32 - 1), SCALES, SCALES, st.sampled_from([1, 2, 4]))
+def test_proportionality_is_exact_where_products_underflow_or_overflow(
+    seed: int, scale: float, other: float, width: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    numbers = rng.integers(-9, 10, width)
+    rows = np.array([numbers * scale * factor for factor in (1.0, 2.0, 3.0)])
+    rows[1, -1] = np.nextafter(rows[1, -1], np.inf)
+    row = numbers * other
+    found = proportional(rows, row)
+    for candidate, answer in zip(rows.tolist(), found.tolist(), strict=True):
+        a, b = [Fraction(x) for x in candidate], [Fraction(x) for x in row.tolist()]
+        same = all(p * s == q * r for (p, r), (q, s) in itertools.product(zip(a, b, strict=True), repeat=2))
+        signs = [(x > 0) - (x < 0) for x in a] == [(x > 0) - (x < 0) for x in b]
+        assert answer == (same and signs)
+
+
+@pytest.mark.parametrize("number", [2**53 + 1, -(2**63), 2**80 + 1, Fraction(1, 3), np.longdouble(1) / 3])
+def test_numbers_that_float64_does_not_hold_are_refused_and_not_rounded(number: Any) -> None:
+    held = number == -(2**63)
+    polyhedron: Any = HPolyhedron
+    calls: list[Callable[[], object]] = [
+        lambda: sign_at([[number, 0.5]], [1.0]),
+        lambda: sign_at([1.0, 0.5], np.array([number])),
+        lambda: proportional([[number, 1.0]], [1.0, 1.0]),
+        lambda: polyhedron([[number, 0.5]], [1.0]),
+        lambda: polyhedron([[1.0, 0.5]], [number]),
+        lambda: polyhedron([[1.0]], [1.0]).contains(np.array([number])),
+    ]
+    for call in calls:
+        if held:
+            call()
+        else:
+            with pytest.raises(SolverInputError, match="float64 does not hold"):
+                call()
+
+
+def test_narrow_numbers_and_lists_of_integers_are_taken_over_exactly() -> None:
+    assert int(sign_at(np.array([3, -1], np.int8), np.array([1 / 3], np.float32))) == 1
+    assert int(sign_at([2**53, -(2**53)], [1])) == 0
+    polyhedron: Any = HPolyhedron
+    assert polyhedron([[1, 0], [0, 1]], [True, 2]).contains([1, 2])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
@@ -211,3 +212,28 @@ def test_wrong_shapes_are_refused() -> None:
         DyadicMatrix.zeros(2, 2).scale_rows([1.0])
     with pytest.raises(SolverInputError, match="square"):
         solve([[1, 2]], [1])
+
+
+@pytest.mark.parametrize("kind", [np.float16, np.float32, np.float64, np.longdouble])
+def test_floats_of_any_width_are_the_fractions_they_are(kind: Any) -> None:
+    number = kind(1) / kind(3)
+    assert as_fraction(number) == Fraction(*number.as_integer_ratio())
+    assert as_fraction(kind(-0.5)) == Fraction(-1, 2)
+    with pytest.raises(SolverInputError):
+        as_fraction(kind(np.nan))
+    integers, scales = scaled_integer_rows(np.array([[number, kind(1)]]))
+    assert Fraction(integers[0][0], integers[0][1]) == Fraction(*number.as_integer_ratio())
+    assert Fraction(*scales[0]) > 0
+
+
+@pytest.mark.parametrize("span", range(8, 14))
+def test_rows_at_the_edge_of_int64_are_scaled_exactly(span: int) -> None:
+    """Mantissas of 53 bits that are moved by ten fit 64-bit integers, and by eleven do not."""
+    top = float(2**53 - 1) * 2.0**span
+    for row in ([top, 1.0], [-top, 2.0**52 + 1], [top, -top, 2.0**53 - 1]):
+        rows, _ = scaled_integer_rows(np.array([row]))
+        scale = Fraction(rows[0][0]) / Fraction(row[0])
+        assert scale > 0
+        assert [Fraction(entry) * scale for entry in row] == rows[0]
+        integers, exponent = float_to_integers(row)
+        assert [Fraction(n) * Fraction(2) ** exponent for n in integers] == [Fraction(x) for x in row]
