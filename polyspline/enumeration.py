@@ -69,7 +69,7 @@ def enumerate_regions(
         Stop at exactly that many regions, with all edges among them: of a walk, those nearest to
         the start in flips; of a splitting, those lowest in the lexicographic order of codes.
     max_seconds
-        Stop after that time (checked a few hundred regions at a time).
+        Stop after that time, compiling left out (checked a few hundred regions at a time).
     workers
         Number of threads. The result does not depend on it.
     run_file

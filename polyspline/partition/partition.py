@@ -62,7 +62,7 @@ class Partition:
     exact_fallbacks
         How many decisions of the enumeration needed rational arithmetic.
     seconds
-        Wall time of the enumeration.
+        Wall time of the enumeration, compiling left out.
     exact_witnesses
         Rational witnesses, by region.
     within

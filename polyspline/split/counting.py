@@ -47,7 +47,7 @@ class RegionCount:
     exact_fallbacks
         Decisions that needed rational arithmetic.
     seconds
-        Wall time.
+        Wall time, compiling left out.
     """
 
     regions: int
