@@ -19,6 +19,7 @@ from polyspline.partition.partition import Partition
 from polyspline.regions.ball import Ball, as_radius, checked_norm
 from polyspline.split import SplitProgress, can_split, split_regions, split_with_faces
 from polyspline.walk import Limits, Progress, Reach, count_in_balls, walk_regions
+from solvers.float_mode import gradual_underflow
 
 __all__ = ["LocalComplexity", "Progress", "enumerate_regions", "local_complexity"]
 
@@ -28,6 +29,7 @@ METHODS = ("walk", "split", "auto")
 _SPLIT_DIM = 5
 
 
+@gradual_underflow()
 def enumerate_regions(
     net: Network,
     domain: Domain,
@@ -230,6 +232,7 @@ class LocalComplexity:
         return len(self.counts)
 
 
+@gradual_underflow()
 def local_complexity(
     net: Network,
     points: ArrayLike,

@@ -32,7 +32,7 @@ def compiling() -> Iterator[None]:
 
 
 def working_time() -> float:
-    """Reading of this thread's clock, in seconds, which stands still while kernels are compiled.
+    """Read this thread's clock, in seconds, which stands still while kernels are compiled.
 
     Only differences of readings by one thread mean something. What a result calls its `seconds` is such
     a difference: it would else depend on whether the kernels were compiled before.

@@ -4,11 +4,17 @@ A thread may have been set to flush subnormal numbers to zero: by ``torch.set_fl
 or by a library that was built for fast arithmetic and sets it where it is loaded. A product that
 underflows is then off by up to 2**-1022 and a weight below that is taken for zero, where error bounds
 allow 2**-1074 and none. The mode is the thread's, and threads inherit it from those that start them.
+
+So do the threads of numpy's BLAS, which OpenBLAS starts where numpy is first imported and never ends:
+if that thread flushed, large matrix products flush for good, whatever is set later. They cannot be
+reached, so BLAS is then held to one thread, the caller's, for the rest of the process.
 """
 
 from __future__ import annotations
 
 import ctypes
+import importlib
+import os
 import platform
 import sys
 from collections.abc import Callable, Iterator
@@ -42,12 +48,14 @@ def gradual_underflow() -> Iterator[None]:
         If subnormal numbers are flushed to zero and it is not known how to change it here.
     """
     if underflows_gradually():
+        _check_blas()
         yield
         return
     before = _exchange(None)
     try:
         if not underflows_gradually():
             raise FlushToZeroError(_REFUSED)
+        _check_blas()
         yield
     finally:
         _exchange(before)
@@ -107,3 +115,73 @@ def _exchange_on_windows(flushing: int | None) -> int:
     before = word.value & _DENORMAL_CONTROL
     control(ctypes.byref(word), flushing or 0, _DENORMAL_CONTROL)
     return before
+
+
+# ---- the threads of BLAS
+
+_BLAS_SIZE = 256
+"""Matrices of this size are multiplied by several threads, if there are."""
+
+_SETTERS = (
+    "scipy_openblas_set_num_threads64_",
+    "scipy_openblas_set_num_threads",
+    "openblas_set_num_threads64_",
+    "openblas_set_num_threads",
+    "MKL_Set_Num_Threads",
+)
+"""What sets the number of threads, in the builds of numpy that there are."""
+
+_blas_checked = False
+
+
+def _forget() -> None:
+    """Have BLAS checked again: a process that was forked starts threads of its own."""
+    global _blas_checked
+    _blas_checked = False
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)
+
+
+def _check_blas() -> None:
+    """Hold BLAS to one thread if its threads flush to zero; this thread's arithmetic is as it should be.
+
+    Raises
+    ------
+    FlushToZeroError
+        If they flush and it is not known how to hold it to one.
+    """
+    global _blas_checked
+    if _blas_checked:
+        return
+    if not blas_underflows_gradually():
+        _use_one_thread()
+        if not blas_underflows_gradually():
+            raise FlushToZeroError(
+                "numpy was imported while subnormal numbers were flushed to zero, and the threads of its "
+                "BLAS still flush them, so no decision would be exact: import numpy before what turns "
+                "flushing on, or run BLAS in one thread, as with OPENBLAS_NUM_THREADS=1."
+            )
+    _blas_checked = True
+
+
+def blas_underflows_gradually() -> bool:
+    """Tell whether a large matrix product has subnormal numbers in all its entries.
+
+    Each entry is a sum of products 2**-600 * 2**-450, which are subnormal and exact.
+    """
+    import numpy as np
+
+    shape = (_BLAS_SIZE, _BLAS_SIZE)
+    return bool((np.full(shape, 2.0**-600) @ np.full(shape, 2.0**-450)).all())
+
+
+def _use_one_thread() -> None:
+    """Hold numpy's BLAS to one thread, if it is known how to."""
+    core = importlib.import_module("numpy._core._multiarray_umath")
+    library = ctypes.CDLL(str(core.__file__))  # finds what it is linked with, too
+    for name in _SETTERS:
+        if hasattr(library, name):
+            getattr(library, name)(1)
+            return

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import pickle
+import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ from numba.core.compiler_lock import global_compiler_lock
 from solvers.clock import compiling
 from solvers.kernel_sources import digest_of
 
-if os.name == "nt":
+if sys.platform == "win32":
     import msvcrt
 
     def _lock(file: int) -> None:
@@ -58,6 +60,13 @@ class KernelCache(FunctionCache):
         self._lock_path = os.path.join(self.cache_path, f"{base}.lock")
         self._held = False
 
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        """Give the machine code that is kept; None where there is none, or it is damaged."""
+        try:
+            return super().load_overload(sig, target_context)
+        except (OSError, EOFError, pickle.UnpicklingError):
+            return None
+
     def save_overload(self, sig: Any, data: Any) -> None:
         """Keep the machine code, if the disk takes it."""
         try:
@@ -81,10 +90,8 @@ class KernelCache(FunctionCache):
             return
         self._held = True
         try:
-            try:
+            with suppress(OSError):  # a file system without locks: at worst it is compiled more than once
                 _lock(file)
-            except OSError:  # a file system without locks: at worst it is compiled more than once
-                pass
             yield
         finally:
             self._held = False

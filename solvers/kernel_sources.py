@@ -67,7 +67,7 @@ def _read(source: Path) -> tuple[bytes, tuple[Path, ...]]:
 
 
 def sources_of(source: Path) -> list[Path]:
-    """Sources that the kernels of a module are made of, the module's own included, in order of their path.
+    """List the sources that the kernels of a module are made of, its own included, by their path.
 
     Parameters
     ----------

@@ -22,6 +22,7 @@ from polyspline.inversion.tracker import InversionProgress, Tracker
 from polyspline.network import Network
 from polyspline.partition import Partition, StopReason
 from solvers.clock import working_time
+from solvers.float_mode import gradual_underflow
 
 Report = Callable[[InversionProgress], None]
 
@@ -37,6 +38,7 @@ _ENUMERATION_SHARE = 0.9
 _LEAST_SECONDS = 1e-3
 
 
+@gradual_underflow()
 def invert(
     net: Network,
     x: npt.ArrayLike,

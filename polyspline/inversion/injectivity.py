@@ -22,6 +22,7 @@ from polyspline.network import Network
 from polyspline.partition import Partition, StopReason
 from polyspline.regions.rounding import nearest_float
 from solvers.clock import working_time
+from solvers.float_mode import gradual_underflow
 from solvers.status import KeyedEnum
 
 if TYPE_CHECKING:
@@ -87,6 +88,7 @@ class Injectivity:
         return f"Injectivity({self.verdict.key}, {counts})"
 
 
+@gradual_underflow()
 def injectivity(
     net: Network,
     domain: Domain,

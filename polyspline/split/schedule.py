@@ -29,6 +29,7 @@ from polyspline.network import Network
 from polyspline.split.parts import Part
 from polyspline.split.problem import Cell, Problem, make_problem
 from polyspline.split.runner import Runner
+from solvers.float_mode import gradual_underflow
 
 _SUBTREE_REGIONS = 1 << 15
 _SUBTREES_PER_WORKER = 8
@@ -48,6 +49,7 @@ class _Runners:
         self._problem = problem
         self._spare: SimpleQueue[Runner] = SimpleQueue()
 
+    @gradual_underflow()
     def work(self, cell: Cell, keep: bool) -> Result:
         """Do a subtree, or as much of it as one result may hold."""
         runner = Runner(self._problem) if self._spare.empty() else self._spare.get()
@@ -69,6 +71,7 @@ def _runners_of(problem: bytes) -> _Runners:
     return _Runners(make_problem(net, domain))
 
 
+@gradual_underflow()
 def work_elsewhere(problem: bytes, cell: bytes, keep: bool) -> bytes:
     """Do a subtree in a worker's process.
 
