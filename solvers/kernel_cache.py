@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -22,12 +23,24 @@ if sys.platform == "win32":
     import msvcrt
 
     def _lock(file: int) -> None:
-        msvcrt.locking(file, msvcrt.LK_LOCK, 1)
+        msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
+
+    def _unlock(file: int) -> None:
+        msvcrt.locking(file, msvcrt.LK_UNLCK, 1)
 else:
     import fcntl
 
     def _lock(file: int) -> None:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def _unlock(file: int) -> None:
+        fcntl.flock(file, fcntl.LOCK_UN)
+
+
+_PATIENCE = 300.0
+"""Seconds to wait for another process that compiles the same kernel: it may have been stopped."""
+
+_BETWEEN_LOOKS = 0.02
 
 
 _not_kept: set[str] = set()
@@ -90,12 +103,27 @@ class KernelCache(FunctionCache):
             return
         self._held = True
         try:
-            with suppress(OSError):  # a file system without locks: at worst it is compiled more than once
-                _lock(file)
+            _wait_for(file)
             yield
         finally:
             self._held = False
+            with suppress(OSError):
+                _unlock(file)  # a process that was forked meanwhile has the file open, too
             os.close(file)
+
+
+def _wait_for(file: int) -> None:
+    """Lock a file; go on without where it takes too long, or there are no locks: work is done twice then."""
+    until = time.monotonic() + _PATIENCE
+    while time.monotonic() < until:
+        try:
+            _lock(file)
+        except (BlockingIOError, PermissionError):
+            time.sleep(_BETWEEN_LOOKS)
+        except OSError:
+            return
+        else:
+            return
 
 
 def keep(dispatcher: Any) -> None:

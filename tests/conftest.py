@@ -21,7 +21,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     workers = len(config.getoption("tx", None) or [])  # none in a worker, and without xdist
     if workers < 2 or hasattr(config, "workerinput") or config.option.collectonly:
         return
-    chosen = config.option.keyword or config.option.markexpr or config.option.lf
+    chosen = config.option.keyword or config.option.markexpr or config.getoption("lf", False)
     whole = config.args_source is pytest.Config.ArgsSource.TESTPATHS
     if whole and not chosen:
         from tests.kernels import compile_kernels

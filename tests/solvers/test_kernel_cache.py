@@ -213,6 +213,17 @@ def test_processes_that_start_together_compile_a_kernel_once(packages: Path) -> 
     assert misses == {"1": 1, "0": 2}
 
 
+def test_a_kernel_is_not_waited_for_without_end(packages: Path) -> None:
+    """The process that holds it may have been stopped."""
+    impatient = (
+        "import solvers.kernel_cache as cache\n"
+        "cache._PATIENCE = 0.1\n"
+        "def refuse(_): raise BlockingIOError\n"
+        "cache._lock = refuse\n"
+    )
+    assert _python(impatient + _RUN, packages).split()[:2] == ["3.0", "1"]
+
+
 def test_a_damaged_file_is_compiled_anew(packages: Path) -> None:
     assert _python(_RUN, packages).split()[:2] == ["3.0", "1"]
     (kept,) = (packages / "polyspline" / "__pycache__").glob("*.nbc")
