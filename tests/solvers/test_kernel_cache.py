@@ -37,7 +37,7 @@ def _modules_with_kernels() -> list[ModuleType]:
     return [import_module(name) for name in names]
 
 
-def _kernels() -> dict[str, Any]:
+def kernels_by_name() -> dict[str, Any]:
     """Everything that has a file of machine code, by its place and name."""
     dispatchers: list[Any] = [
         value
@@ -71,11 +71,13 @@ def _files_in(dispatcher: Any, found: set[Path]) -> set[Path]:
 
 
 def test_there_are_kernels() -> None:
-    assert {"polyspline.split.kernel.split_cells", "solvers.qp.kinks.minimise_kinks"} <= set(_kernels())
+    assert {"polyspline.split.kernel.split_cells", "solvers.qp.kinks.minimise_kinks"} <= set(
+        kernels_by_name()
+    )
 
 
 def test_every_source_that_a_kernel_is_made_of_is_in_its_digest() -> None:
-    for name, dispatcher in _kernels().items():
+    for name, dispatcher in kernels_by_name().items():
         sources = sources_of(Path(dispatcher.py_func.__code__.co_filename))
         assert _files_in(dispatcher, set()) <= set(sources), name
 
@@ -83,7 +85,7 @@ def test_every_source_that_a_kernel_is_made_of_is_in_its_digest() -> None:
 def test_every_module_of_parts_is_in_the_digest_of_a_kernel() -> None:
     sources = {
         source
-        for dispatcher in _kernels().values()
+        for dispatcher in kernels_by_name().values()
         for source in sources_of(Path(dispatcher.py_func.__code__.co_filename))
     }
     for module in _modules_with_kernels():
