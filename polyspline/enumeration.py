@@ -20,6 +20,7 @@ from polyspline.partition.witnesses import check_witnesses
 from polyspline.regions.ball import Ball, as_radius, checked_norm
 from polyspline.split import SplitProgress, can_split, split_regions, split_with_faces
 from polyspline.walk import Limits, Progress, Reach, count_in_balls, walk_regions
+from solvers.float_mode import gradual_underflow
 
 __all__ = ["LocalComplexity", "Progress", "enumerate_regions", "local_complexity"]
 
@@ -29,6 +30,7 @@ METHODS = ("walk", "split", "auto")
 _SPLIT_DIM = 5
 
 
+@gradual_underflow()
 def enumerate_regions(
     net: Network,
     domain: Domain,
@@ -70,7 +72,7 @@ def enumerate_regions(
         Stop at exactly that many regions, with all edges among them: of a walk, those nearest to
         the start in flips; of a splitting, those lowest in the lexicographic order of codes.
     max_seconds
-        Stop after that time (checked a few hundred regions at a time).
+        Stop after that time, compiling left out (checked a few hundred regions at a time).
     workers
         Number of threads. The result does not depend on it.
     run_file
@@ -234,6 +236,7 @@ class LocalComplexity:
         return len(self.counts)
 
 
+@gradual_underflow()
 def local_complexity(
     net: Network,
     points: ArrayLike,

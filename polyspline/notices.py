@@ -14,16 +14,35 @@ _AFTER_SECONDS = 2.0
 
 # Taken by whoever says it first, and never given back: once in the life of a process.
 _unsaid = threading.Lock()
+_not_kept_unsaid = threading.Lock()
 
 
 def _tell() -> None:
-    if _unsaid.acquire(blocking=False):
+    if not _kept_nowhere() and _unsaid.acquire(blocking=False):
         print("polyspline: compiling its kernels, once; this takes about half a minute", file=sys.stderr)
+
+
+def _tell_not_kept() -> None:
+    if _kept_nowhere() and _not_kept_unsaid.acquire(blocking=False):
+        print(
+            "polyspline: no folder for its compiled kernels can be written to, so each process compiles them "
+            "anew, for about half a minute; set NUMBA_CACHE_DIR to a folder that can",
+            file=sys.stderr,
+        )
+
+
+def _kept_nowhere() -> bool:
+    """Whether compiled kernels live in memory alone."""
+    from solvers.kernel_cache import not_kept
+
+    return not_kept()
 
 
 @contextmanager
 def compiling() -> Iterator[None]:
     """Mark the first use of kernels: say on stderr that they are compiled, if they are and it takes long.
+
+    It is also said if no folder can keep them, and they will be compiled again.
 
     Ctrl-C waits for the end: the compiler calls back through C, where the exception would be lost.
     """
@@ -37,6 +56,7 @@ def compiling() -> Iterator[None]:
 
         def on_start(self, _event: object) -> None:
             if notice.ident is None:
+                _tell_not_kept()
                 notice.start()
 
         def on_end(self, _event: object) -> None:
@@ -47,3 +67,4 @@ def compiling() -> Iterator[None]:
             yield
     finally:
         notice.cancel()
+        _tell_not_kept()

@@ -14,7 +14,10 @@ import numpy as np
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler
 from numba.core.compiler_machinery import LoweringPass, register_pass
+from numba.core.dispatcher import Dispatcher
 from numba.core.typed_passes import NativeLowering
+
+from solvers.kernel_cache import keep
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -42,14 +45,20 @@ _PART_OPTIONS: dict[str, Any] = {
 
 
 def compiled(function: F) -> F:
-    """Compile a kernel over plain arrays: cached on disk, releasing the interpreter lock.
+    """Compile a kernel over plain arrays: kept on disk, releasing the interpreter lock.
+
+    What is kept is used for as long as all its sources and the compilers are the same; where no
+    folder can be written to, the kernel is compiled in memory (see `solvers.kernel_cache`).
 
     Divisions follow IEEE 754 (no exception on zero). Only reassociation-free
     arithmetic is allowed, because the error bounds of the predicates count on
     the rounding of every operation; contraction to fused multiply-add only
     lessens the rounding and is allowed.
     """
-    return cast(F, numba.njit(cache=True, no_cfunc_wrapper=True, **_OPTIONS)(function))
+    kernel = numba.njit(no_cfunc_wrapper=True, **_OPTIONS)(function)
+    if isinstance(kernel, Dispatcher):  # not where NUMBA_DISABLE_JIT is set
+        keep(kernel)
+    return cast(F, kernel)
 
 
 class _PartLibrary(JITCodeLibrary):

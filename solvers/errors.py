@@ -21,3 +21,7 @@ class UnboundedError(SolverError, ValueError):
 
 class EmptyPolyhedronError(SolverError, ValueError):
     """A polyhedron with a point, or with an interior, is needed and this one has none."""
+
+
+class FlushToZeroError(SolverError, RuntimeError):
+    """The thread's arithmetic flushes subnormal numbers to zero, and that cannot be changed from here."""

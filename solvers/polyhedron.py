@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from solvers.errors import EmptyPolyhedronError, SolverInputError
+from solvers.float_mode import gradual_underflow
 from solvers.integers import exact_float64
 from solvers.lp import exact, shape
 from solvers.predicates import sign_at
@@ -47,6 +48,7 @@ class HPolyhedron:
     G: NDArray[np.float64]
     h: NDArray[np.float64]
 
+    @gradual_underflow()
     def __post_init__(self) -> None:
         """Take read-only float64 copies and check them."""
         rows = np.array(exact_float64("HPolyhedron", self.G), order="C")
@@ -79,6 +81,7 @@ class HPolyhedron:
         """Return the sizes."""
         return f"HPolyhedron({len(self)} rows, dim={self.dim})"
 
+    @gradual_underflow()
     def contains(self, z: ArrayLike) -> bool | NDArray[np.bool_]:
         """Tell whether points satisfy every row, exactly (the boundary belongs).
 
@@ -102,16 +105,19 @@ class HPolyhedron:
         return np.asarray(inside) if points.ndim == 2 else bool(inside)
 
     @cached_property
+    @gradual_underflow()
     def is_bounded(self) -> bool:
         """Whether the polyhedron is bounded (the empty set is)."""
         return shape.is_bounded(self.G, self.h)
 
     @cached_property
+    @gradual_underflow()
     def is_empty(self) -> bool:
         """Whether no point satisfies the rows."""
         return shape.is_empty(self.G, self.h)
 
     @cached_property
+    @gradual_underflow()
     def is_full_dimensional(self) -> bool:
         """Whether the polyhedron has an interior."""
         return self._strict_point is not None
@@ -120,6 +126,7 @@ class HPolyhedron:
     def _strict_point(self) -> tuple[Fraction, ...] | None:
         return shape.strict_point(self.G, self.h)
 
+    @gradual_underflow()
     def witness(self) -> NDArray[np.float64]:
         """Return an interior point (n,), well away from the rows, rounded to floats.
 
@@ -135,6 +142,7 @@ class HPolyhedron:
             )
         return np.array([float(entry) for entry in self._strict_point])
 
+    @gradual_underflow()
     def bounds(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return the tightest float box (lo, hi), each (n,), that encloses the polyhedron.
 
@@ -163,6 +171,7 @@ class HPolyhedron:
             )
         return math.inf if best.value is None else round_outward(best.value, up=True)
 
+    @gradual_underflow()
     def vertices(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Vertices (k, n) and unit rays (r, n), rounded; see `solvers.vertices.VRepresentation`.
 
@@ -175,6 +184,7 @@ class HPolyhedron:
         """
         return self.v_representation.vertices, self.v_representation.rays
 
+    @gradual_underflow()
     def volume(self) -> float:
         """Volume, rounded; infinite if unbounded; see `solvers.vertices.VRepresentation`.
 
@@ -188,6 +198,7 @@ class HPolyhedron:
         return self.v_representation.volume
 
     @cached_property
+    @gradual_underflow()
     def v_representation(self) -> VRepresentation:
         """Vertices, rays and lines, exact.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,6 +24,7 @@ from polyspline.cli.progress import inversion_progress, walk_progress
 from polyspline.cli.status import ExitStatus, say
 from polyspline.errors import ArgumentError, OutputError
 from polyspline.interrupts import load
+from solvers.clock import working_time
 
 if TYPE_CHECKING:
     import numpy as np
@@ -108,7 +108,7 @@ def invert_command(
                 f"{option} is for --method {owner}, and the method is {method}: leave it out."
             )
     _check_limits(gap, max_seconds)
-    began = time.perf_counter()
+    began = working_time()
     try:
         load("polyspline.inversion", "polyspline.enumeration")
         task = _read_task(read_network(net, drop_output_activation), x, box, domain, norm, measure, plot)
@@ -116,7 +116,7 @@ def invert_command(
     except KeyboardInterrupt:
         # It came while files and packages were being loaded.
         if json:
-            print_json(_nothing(norm, method, solver, time.perf_counter() - began))
+            print_json(_nothing(norm, method, solver, working_time() - began))
         say("partial: interrupted before any point was tried.")
         return ExitStatus.INTERRUPTED
     _report(task, results, json=json)
@@ -203,9 +203,9 @@ def _solve(
     if run is not None:
         partition = load_partition(run)
     elif method == "scan":
-        began = time.perf_counter()
+        began = working_time()
         partition = _enumerate(task, max_seconds)
-        walked, stopped = time.perf_counter() - began, partition.stop is StopReason.INTERRUPTED
+        walked, stopped = working_time() - began, partition.stop is StopReason.INTERRUPTED
         if max_seconds is not None:
             # The walk and the scan share one limit; what a walk has found is looked at in any case.
             max_seconds = max(max_seconds - walked, _SHARE_OF_SCAN * max_seconds)

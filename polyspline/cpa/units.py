@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from polyspline.errors import ArgumentError, NonFiniteError, ShapeError
+from solvers.float_mode import gradual_underflow
 
 MAX_PIECES = 32768  # an activation code entry is at most an int16
 
@@ -129,6 +130,7 @@ class ScalarUnit:
         """Whether it has two pieces or more, and so an entry in the activation code."""
         return bool(self.knots)
 
+    @gradual_underflow()
     def pieces(self, values: npt.ArrayLike) -> npt.NDArray[np.int64]:
         """Piece of each value; on a knot, the lower piece.
 
@@ -145,6 +147,7 @@ class ScalarUnit:
         found = np.searchsorted(np.asarray(self.knots, dtype=np.float64), values, side="left")
         return np.asarray(found, dtype=np.int64)
 
+    @gradual_underflow()
     def __call__(self, values: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """Values of the function, in float64 (rounded), for an array of any shape."""
         v = np.asarray(values, dtype=np.float64)
@@ -204,10 +207,12 @@ class MaxGroup:
         low, high = min(p, q), max(p, q)
         return low * (2 * self.n_rows - low - 1) // 2 + high - low - 1
 
+    @gradual_underflow()
     def pieces(self, values: npt.ArrayLike) -> npt.NDArray[np.int64]:
         """Index of the maximum along the last axis, the lowest one on a tie, (..., n_rows) -> (...)."""
         return np.asarray(np.argmax(np.asarray(values, dtype=np.float64), axis=-1), dtype=np.int64)
 
+    @gradual_underflow()
     def __call__(self, values: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """Maximum along the last axis, (..., n_rows) -> (...)."""
         return np.asarray(np.max(np.asarray(values, dtype=np.float64), axis=-1))

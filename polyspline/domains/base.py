@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from polyspline.errors import ShapeError
+from solvers.float_mode import gradual_underflow
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
@@ -73,6 +74,7 @@ class Domain(ABC):
     def _contains(self, points: FloatArray) -> BoolArray:
         """Exact closed membership of finite points, (B, S) -> (B,)."""
 
+    @gradual_underflow()
     def contains(self, z: npt.ArrayLike) -> bool | BoolArray:
         """Whether points lie in the domain, its boundary included.
 

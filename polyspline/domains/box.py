@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from polyspline.domains.base import BoolArray, Domain, FloatArray
 from polyspline.errors import DomainError
+from solvers.float_mode import gradual_underflow
 
 
 def _corner(values: npt.ArrayLike, what: str) -> FloatArray:
@@ -57,6 +58,7 @@ class Box(Domain):
     kind: ClassVar[str] = "box"
     bounded: ClassVar[bool] = True
 
+    @gradual_underflow()
     def __init__(self, lo: npt.ArrayLike, hi: npt.ArrayLike, dim: int | None = None) -> None:
         corners = [_corner(lo, "lo"), _corner(hi, "hi")]
         sizes = {len(corner) for corner in corners if corner.ndim} | (set() if dim is None else {int(dim)})
@@ -99,10 +101,12 @@ class Box(Domain):
         """Lower and upper corner, each (S,)."""
         return self.lo, self.hi
 
+    @gradual_underflow()
     def default_start(self) -> FloatArray:
         """Centre of the box (S,), rounded, never outside."""
         return np.clip(self.lo / 2 + self.hi / 2, self.lo, self.hi)
 
+    @gradual_underflow()
     def interior_point(self) -> FloatArray:
         """Centre of the box (S,), strictly inside.
 

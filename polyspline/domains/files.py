@@ -15,8 +15,10 @@ from polyspline.domains.whole_space import WholeSpace
 from polyspline.errors import DomainError
 from polyspline.network.network import Network
 from polyspline.network.npz import read_arrays
+from solvers.float_mode import gradual_underflow
 
 
+@gradual_underflow()
 def domain_from_arrays(arrays: Mapping[str, npt.NDArray[Any]]) -> Domain:
     """Domain from what `Domain.to_arrays` gave.
 
@@ -46,6 +48,7 @@ def domain_from_arrays(arrays: Mapping[str, npt.NDArray[Any]]) -> Domain:
     raise DomainError(f"domain: expected kind box, polytope or whole_space, got {kind}.")
 
 
+@gradual_underflow()
 def load_domain(path: str | os.PathLike[str]) -> Domain:
     """Box or polytope from an ``.npz`` file.
 

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from polyspline.domains.base import BoolArray, Domain, FloatArray
 from polyspline.errors import DomainError, InvariantError
+from solvers.float_mode import gradual_underflow
 from solvers.integers import round_outward
 
 
@@ -60,6 +61,7 @@ class Polytope(Domain):
     kind: ClassVar[str] = "polytope"
     bounded: ClassVar[bool] = True
 
+    @gradual_underflow()
     def __init__(self, G: npt.ArrayLike, h: npt.ArrayLike) -> None:
         normals = _array(G, "G", 2, "(m, S)")
         offsets = _array(h, "h", 1, "(m,)")
@@ -97,6 +99,7 @@ class Polytope(Domain):
         """Half-spaces ``G z <= h`` as given: G (m, S), h (m,)."""
         return self.G, self.h
 
+    @gradual_underflow()
     def bounds(self) -> tuple[FloatArray, FloatArray]:
         """Lower and upper corner, each (S,), of the smallest enclosing box, rounded outward."""
         lower, upper = self._bounds
@@ -155,6 +158,7 @@ class Polytope(Domain):
             raise InvariantError("a polytope that was proven full-dimensional has no interior point.")
         return np.array([round_outward(coordinate, up=coordinate < 0) for coordinate in inside])
 
+    @gradual_underflow()
     def default_start(self) -> FloatArray:
         """Chebyshev centre (S,), rounded; in the domain.
 
@@ -168,6 +172,7 @@ class Polytope(Domain):
             raise self._too_thin()
         return centre
 
+    @gradual_underflow()
     def interior_point(self) -> FloatArray:
         """Chebyshev centre (S,), rounded; strictly inside.
 

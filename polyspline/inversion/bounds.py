@@ -11,6 +11,7 @@ from polyspline.domains import Domain
 from polyspline.inversion.chain import Chain, Floats, make_chain, unbounded_ranges
 from polyspline.inversion.tightening import tighten_ranges
 from polyspline.notices import compiling
+from solvers.float_mode import gradual_underflow
 
 __all__ = ["preactivation_bounds", "root_ranges", "tighten"]
 
@@ -51,6 +52,7 @@ def root_ranges(layers: tuple[Layer, ...], domain: Domain) -> tuple[Chain, Float
     return chain, ranges
 
 
+@gradual_underflow()
 def preactivation_bounds(layers: tuple[Layer, ...], domain: Domain) -> tuple[tuple[Floats, Floats], ...]:
     """Lower and upper bound of every neuron's pre-activation over a bounded domain, layer by layer.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from importlib import import_module
@@ -22,6 +21,8 @@ from polyspline.inversion.result import BoundSource, Inversion, InversionStatus
 from polyspline.inversion.tracker import InversionProgress, Tracker
 from polyspline.network import Network
 from polyspline.partition import Partition, StopReason
+from solvers.clock import working_time
+from solvers.float_mode import gradual_underflow
 
 Report = Callable[[InversionProgress], None]
 
@@ -37,6 +38,7 @@ _ENUMERATION_SHARE = 0.9
 _LEAST_SECONDS = 1e-3
 
 
+@gradual_underflow()
 def invert(
     net: Network,
     x: npt.ArrayLike,
@@ -76,8 +78,8 @@ def invert(
     gap : float
         Relative gap between distance and bound at which a method stops.
     max_seconds : float, optional
-        Limit on the wall time of each point; for ``scan`` without a partition the first includes
-        the enumeration.
+        Limit on the wall time of each point, compiling left out; for ``scan`` without a partition
+        the first includes the enumeration.
     max_nodes : int, optional
         Limit on the nodes of ``search``.
     solver : str, optional
@@ -127,7 +129,7 @@ def invert(
     _check_options(method, solver, partition, first)
     if max_seconds == math.inf:
         max_seconds = None
-    began = time.perf_counter()
+    began = working_time()
     if method == "scan" and partition is None:
         partition = _enumerate(net, domain, max_seconds)
     options = Options(solver, partition, starts, seed, max_nodes)
@@ -137,7 +139,7 @@ def invert(
         results.append(_run(run, tracker, options, method))
         if results[-1].interrupted:
             break
-        began = time.perf_counter()
+        began = working_time()
     return results[0] if single else tuple(results)
 
 

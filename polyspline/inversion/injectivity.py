@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
@@ -22,6 +21,8 @@ from polyspline.inversion.tracker import into_domain
 from polyspline.network import Network
 from polyspline.partition import Partition, StopReason
 from polyspline.regions.rounding import nearest_float
+from solvers.clock import working_time
+from solvers.float_mode import gradual_underflow
 from solvers.status import KeyedEnum
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ class Injectivity:
     pairs_tested
         Pairs of regions that exact arithmetic decided.
     seconds
-        Wall time.
+        Wall time, compiling left out.
     interrupted
         Whether Ctrl-C stopped it.
     """
@@ -87,6 +88,7 @@ class Injectivity:
         return f"Injectivity({self.verdict.key}, {counts})"
 
 
+@gradual_underflow()
 def injectivity(
     net: Network,
     domain: Domain,
@@ -147,7 +149,7 @@ def injectivity(
     _check(net, domain, partition, max_seconds, max_regions)
     if solver is not None:
         _backend(solver)  # one that is not there is told of at once
-    search = _Search(net, domain, time.perf_counter(), math.inf if max_seconds is None else max_seconds)
+    search = _Search(net, domain, working_time(), math.inf if max_seconds is None else max_seconds)
     try:
         return search.run(partition, max_regions, solver)
     except KeyboardInterrupt:
@@ -185,7 +187,7 @@ class _Search:
 
     @property
     def seconds(self) -> float:
-        return time.perf_counter() - self.began
+        return working_time() - self.began
 
     @property
     def seconds_left(self) -> float:

@@ -6,7 +6,6 @@ from, and its distance is that of the network.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 
 import numpy as np
@@ -16,6 +15,7 @@ from polyspline.cpa.bounds import ROUNDOFF, TINY
 from polyspline.inversion.pieces import Code, Piece, tables_of
 from polyspline.inversion.problem import InversionProblem
 from polyspline.inversion.tracker import into_domain
+from solvers.clock import working_time
 from solvers.qp.regression import Fit, fit_over_polyhedron
 
 Floats = npt.NDArray[np.float64]
@@ -105,7 +105,7 @@ class _Walk:
         self.lo, self.hi = problem.domain.bounds()
         self.half = self.hi / 2.0 - self.lo / 2.0
         self.rows = _rows_of(problem)
-        self.until = time.perf_counter() + seconds_left
+        self.until = working_time() + seconds_left
         self.tried: set[bytes] = set()
         self.z = into_domain(problem.domain, z)
         self.distance = problem.distance(self.z)
@@ -128,7 +128,7 @@ class _Walk:
             self._move(fit.point)
         for _ in range(max_moves):
             for candidate in self._neighbours(code, piece, fit):
-                if self.distance == 0.0 or time.perf_counter() >= self.until:
+                if self.distance == 0.0 or working_time() >= self.until:
                     return
                 if candidate.tobytes() in self.tried:
                     continue

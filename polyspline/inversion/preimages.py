@@ -16,6 +16,7 @@ from polyspline.inversion.region_fits import fit_region
 from polyspline.inversion.region_maps import RegionMapper, RegionMaps, mapper_of, maps_of
 from polyspline.network import Network
 from polyspline.partition import Partition
+from solvers.float_mode import gradual_underflow
 from solvers.lp.highs import maximise_float
 
 Floats = npt.NDArray[np.float64]
@@ -56,6 +57,7 @@ class Preimage:
         return f"Preimage(z={self.z}, region={self.region}, dimension={self.dimension})"
 
 
+@gradual_underflow()
 def preimages(
     net: Network, x: npt.ArrayLike, partition: Partition, *, tol: float | None = None
 ) -> list[Preimage]:

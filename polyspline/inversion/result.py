@@ -63,7 +63,7 @@ class Inversion:
     nodes
         Nodes of the tree, models solved, regions scanned or starts tried, as the method has them.
     seconds
-        Wall time.
+        Wall time, compiling left out.
     history
         Rows (seconds, distance, lower bound) at every improvement, (H, 3).
     interrupted

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -11,6 +10,7 @@ import numpy.typing as npt
 
 from polyspline.domains import Box, Domain
 from polyspline.inversion.problem import InversionProblem
+from solvers.clock import working_time
 
 Floats = npt.NDArray[np.float64]
 
@@ -59,11 +59,11 @@ class Tracker:
     gap
         Relative gap that closes it.
     max_seconds
-        Wall time after which `out_of_time` is true; None for no limit.
+        Time after which `out_of_time` is true, compiling left out; None for no limit.
     report
         Called with the progress now and then.
     began
-        Reading of `time.perf_counter` from which the time counts; None for now.
+        Reading of `working_time` from which the time counts; None for now.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class Tracker:
         self.lower_bound = 0.0
         self.nodes = 0
         self._history: list[tuple[float, float, float]] = []
-        self._began = time.perf_counter() if began is None else began
+        self._began = working_time() if began is None else began
         self._max_seconds = max_seconds
         self._report = report
         self._reported = 0.0
@@ -117,12 +117,12 @@ class Tracker:
 
     @property
     def seconds(self) -> float:
-        """Wall time since the start."""
-        return time.perf_counter() - self._began
+        """Time since the start, compiling left out."""
+        return working_time() - self._began
 
     @property
     def seconds_left(self) -> float:
-        """Wall time until the limit, at least 0; infinite without a limit."""
+        """Time until the limit, at least 0; infinite without a limit."""
         return float("inf") if self._max_seconds is None else max(self._max_seconds - self.seconds, 0.0)
 
     @property

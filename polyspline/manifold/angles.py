@@ -12,6 +12,7 @@ import numpy.typing as npt
 from polyspline.manifold.brief import Brief
 from polyspline.manifold.maps import affine_maps_of_codes, batch_of, knot_rows_of_codes
 from polyspline.manifold.regions import RegionSet, Source, region_set
+from solvers.float_mode import gradual_underflow
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -92,6 +93,7 @@ class EdgeAngles(Brief):
         return counts / max(1, counts.sum()), ends
 
 
+@gradual_underflow()
 def principal_angles(first: npt.ArrayLike, second: npt.ArrayLike) -> Floats:
     """Principal angles between the ranges of two slopes, or of many pairs.
 
@@ -158,6 +160,7 @@ def range_bases(slopes: Floats) -> tuple[Floats, Integers]:
     return left * counted[:, None, :], np.count_nonzero(counted, axis=1).astype(np.int64)
 
 
+@gradual_underflow()
 def edge_angles(source: Source) -> EdgeAngles:
     """Principal and turning angle across every facet.
 

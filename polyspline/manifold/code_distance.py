@@ -12,6 +12,7 @@ from polyspline.cpa.matrices import as_float_array
 from polyspline.errors import ArgumentError, ShapeError
 from polyspline.manifold.brief import Brief
 from polyspline.manifold.regions import RegionSet, Source, region_set
+from solvers.float_mode import gradual_underflow
 from solvers.rational import integer_matrix, pivot_columns
 
 Integers = npt.NDArray[np.int64]
@@ -56,6 +57,7 @@ class CodeDistances(Brief):
         return counts
 
 
+@gradual_underflow()
 def edge_distances(source: Source) -> CodeDistances:
     """Hamming distances of all neighbours; what they share is a facet, of dimension S - 1.
 
@@ -82,6 +84,7 @@ def edge_distances(source: Source) -> CodeDistances:
     return CodeDistances(regions, pairs, _hamming(regions, pairs), dimension, regions.sampled)
 
 
+@gradual_underflow()
 def code_distances(source: Source, pairs: npt.ArrayLike | None = None) -> CodeDistances:
     """Hamming distances of pairs of regions, and the dimensions of the faces that they share.
 

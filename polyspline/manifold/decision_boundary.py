@@ -13,6 +13,7 @@ from polyspline.manifold.level_sets import sign_margins
 from polyspline.manifold.maps import affine_maps
 from polyspline.manifold.regions import RegionSet, Source, region_set
 from polyspline.manifold.value_ranges import value_ranges
+from solvers.float_mode import gradual_underflow
 
 Floats = npt.NDArray[np.float64]
 
@@ -79,6 +80,7 @@ class DecisionBoundary(Brief):
         return float(sum(piece.measure for piece in self.pieces))
 
 
+@gradual_underflow()
 def level_boundary(source: Source, *, output: int = 0, level: float = 0.0) -> DecisionBoundary:
     """Where an output is equal to a level: its zero set, by default.
 
@@ -128,6 +130,7 @@ def level_boundary(source: Source, *, output: int = 0, level: float = 0.0) -> De
     return DecisionBoundary(regions, tuple(pieces), tuple(flat), regions.sampled)
 
 
+@gradual_underflow()
 def class_boundary(source: Source) -> DecisionBoundary:
     """Where the largest output changes: two outputs are equal, and no other is larger.
 

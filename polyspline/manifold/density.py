@@ -17,6 +17,7 @@ from polyspline.manifold.priors import Prior, PriorLike, as_prior
 from polyspline.manifold.probability import Probabilities, ProbabilityMethod, probabilities
 from polyspline.manifold.regions import RegionSet, Source, region_set
 from polyspline.manifold.spectrum import numerical_ranks, region_spectra, singular_values
+from solvers.float_mode import gradual_underflow
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -67,6 +68,7 @@ class Density(Brief):
         return len(self.log_values)
 
 
+@gradual_underflow()
 def density(
     source: Source, x: npt.ArrayLike, prior: PriorLike = None, *, tol: float | None = None
 ) -> Density:
@@ -128,6 +130,7 @@ def density(
     return Density(regions, given, logs, many, singular, not regions.complete, regions.sampled)
 
 
+@gradual_underflow()
 def density_at_latents(
     source: Source,
     z: npt.ArrayLike,
@@ -251,6 +254,7 @@ class RankMass(Brief):
         return float(self.masses[:-1].sum())
 
 
+@gradual_underflow()
 def mass_by_rank(source: Source, prior: PriorLike = None, *, known: Probabilities | None = None) -> RankMass:
     """Mass of the generated distribution by the rank of the regions it comes from.
 

@@ -15,6 +15,7 @@ from polyspline.manifold.regions import RegionSet, Source, region_set
 from polyspline.manifold.spectrum import Spectra, numerical_ranks, region_spectra, singular_values
 from polyspline.manifold.weighting import Weights, region_weights
 from polyspline.network import Network
+from solvers.float_mode import gradual_underflow
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -105,6 +106,7 @@ class Dimensions(Brief):
         )
 
 
+@gradual_underflow()
 def intrinsic_dimension(source: Source) -> Dimensions:
     """Dimension of the image of every region, and its bound.
 
@@ -133,6 +135,7 @@ def intrinsic_dimension(source: Source) -> Dimensions:
     return Dimensions(regions, spectra.ranks, bounds, spectra, regions.sampled)
 
 
+@gradual_underflow()
 def dimension_bounds(net: Network, codes: npt.NDArray[Any]) -> Integers:
     """Bounds ``min(S, min over layers of rank(diag(σ'(ω)) W))`` of the regions of some codes.
 

@@ -13,6 +13,7 @@ from polyspline.manifold.brief import Brief
 from polyspline.manifold.maps import affine_maps
 from polyspline.manifold.regions import RegionSet, Source, region_set
 from polyspline.manifold.weighting import Estimate, Weights, region_weights
+from solvers.float_mode import gradual_underflow
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -119,6 +120,7 @@ def absolute_cosines(slopes: Floats) -> tuple[Floats, npt.NDArray[np.bool_]]:
     return cosines, zero
 
 
+@gradual_underflow()
 def disentanglement(source: Source) -> Disentanglement:
     """Orthogonality of the columns of every slope.
 
@@ -156,6 +158,7 @@ def disentanglement(source: Source) -> Disentanglement:
     )
 
 
+@gradual_underflow()
 def basis_images(source: Source, region: int, shape: Sequence[int] | None = None) -> Floats:
     """Columns of the slope of one region, as images: what each latent coordinate adds there.
 

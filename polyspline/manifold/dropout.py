@@ -15,6 +15,7 @@ from polyspline.manifold.regions import RegionSet, Source, region_set
 from polyspline.manifold.spectrum import numerical_ranks, singular_values
 from polyspline.network import Network
 from polyspline.network.dropout import dropconnect_mask, dropout_mask
+from solvers.float_mode import gradual_underflow
 from solvers.status import KeyedEnum
 
 Floats = npt.NDArray[np.float64]
@@ -112,6 +113,7 @@ def read_noise(noise: Noise | str) -> Noise:
     raise ArgumentError(f"noise must be 'dropout' or 'dropconnect', got {noise!r}.")
 
 
+@gradual_underflow()
 def noisy_dimensions(
     source: Source, noise: Noise | str, rate: float, *, n_draws: int = 100, seed: int = 0
 ) -> NoisyDimensions:

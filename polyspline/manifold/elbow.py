@@ -13,6 +13,7 @@ import numpy.typing as npt
 from polyspline.cpa.matrices import as_float_array
 from polyspline.errors import ArgumentError, ShapeError, require
 from polyspline.manifold.brief import Brief
+from solvers.float_mode import gradual_underflow
 
 if TYPE_CHECKING:
     import torch
@@ -112,6 +113,7 @@ class ElbowCurve(Brief):
         return self.elbows[-1]
 
 
+@gradual_underflow()
 def elbow(
     data: npt.ArrayLike,
     latent_dims: Sequence[int],

@@ -16,6 +16,7 @@ from polyspline.manifold.density import density_at_latents, log_factors_at, mass
 from polyspline.manifold.priors import GivenPrior, Prior, PriorLike, UniformPrior, as_prior
 from polyspline.manifold.probability import Probabilities, ProbabilityMethod, probabilities
 from polyspline.manifold.regions import RegionSet, Source, default_sampler, region_set
+from solvers.float_mode import gradual_underflow
 from solvers.status import KeyedEnum
 
 Floats = npt.NDArray[np.float64]
@@ -92,6 +93,7 @@ class _Part(NamedTuple):
     how: str
 
 
+@gradual_underflow()
 def entropy(
     source: Source,
     prior: PriorLike = None,

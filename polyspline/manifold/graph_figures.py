@@ -12,6 +12,7 @@ from scipy.sparse.csgraph import connected_components, dijkstra
 from polyspline.errors import ArgumentError
 from polyspline.manifold.brief import Brief
 from polyspline.manifold.regions import RegionSet, Source, region_set
+from solvers.float_mode import gradual_underflow
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -84,6 +85,7 @@ class Diameter:
         return self.lower == self.upper
 
 
+@gradual_underflow()
 def degrees(source: Source) -> Degrees:
     """Degrees of the adjacency graph.
 
@@ -157,6 +159,7 @@ def components(regions: RegionSet, inside: npt.NDArray[np.bool_], kept: npt.NDAr
     return found
 
 
+@gradual_underflow()
 def diameter(source: Source, *, exact_up_to: int = _EXACT_REGIONS, sweeps: int = _SWEEPS) -> Diameter:
     """Diameter of the adjacency graph: exact for small graphs, bounds for large ones.
 

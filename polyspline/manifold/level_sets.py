@@ -14,6 +14,7 @@ from polyspline.manifold.graph_figures import components
 from polyspline.manifold.regions import RegionSet, Source, region_set
 from polyspline.manifold.value_ranges import value_ranges
 from polyspline.network import Network
+from solvers.float_mode import gradual_underflow
 from solvers.lp.highs import maximise_float
 
 Floats = npt.NDArray[np.float64]
@@ -55,6 +56,7 @@ class LevelSet(Brief):
         return int(self.labels.max(initial=-1)) + 1
 
 
+@gradual_underflow()
 def class_level_set(source: Source, label: int) -> LevelSet:
     """Where an output is larger than all others: the decision region of a class.
 
@@ -87,6 +89,7 @@ def class_level_set(source: Source, label: int) -> LevelSet:
     return _level_set(regions, rows, sides)
 
 
+@gradual_underflow()
 def sign_level_set(source: Source, *, output: int = 0, level: float = 0.0, above: bool = True) -> LevelSet:
     """Where an output is above (or below) a level.
 

@@ -12,6 +12,7 @@ from polyspline.manifold.brief import Brief
 from polyspline.manifold.regions import RegionSet, Source, region_set
 from polyspline.manifold.spectrum import region_spectra
 from polyspline.manifold.weighting import Estimate, Weights, region_weights
+from solvers.float_mode import gradual_underflow
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -117,6 +118,7 @@ def _quantiles(values: Floats, shares: Floats) -> Floats:
     return np.asarray(values[order][np.minimum(place, len(values) - 1)])
 
 
+@gradual_underflow()
 def log_determinants(source: Source) -> LogDeterminants:
     """Log-determinant ``log sqrt det(A_ωᵀ A_ω)`` of every region, from its singular values.
 

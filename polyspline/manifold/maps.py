@@ -15,6 +15,7 @@ from polyspline.errors import ArgumentError, ShapeError
 from polyspline.manifold.brief import Brief
 from polyspline.manifold.regions import Source, region_set
 from polyspline.network import Network
+from solvers.float_mode import gradual_underflow
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -45,6 +46,7 @@ class MapBatch(Brief):
         return len(self.which)
 
 
+@gradual_underflow()
 def affine_maps_of_codes(net: Network, codes: npt.ArrayLike) -> tuple[Floats, Floats]:
     """Slopes and offsets of the network on the regions of many codes: ``G(z) = A @ z + b``.
 
@@ -79,6 +81,7 @@ def affine_maps_of_codes(net: Network, codes: npt.ArrayLike) -> tuple[Floats, Fl
     return ForwardProduct(net.layers).maps(pieces)
 
 
+@gradual_underflow()
 def affine_maps(
     source: Source, which: npt.ArrayLike | None = None, *, batch: int | None = None
 ) -> Iterator[MapBatch]:

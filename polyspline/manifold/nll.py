@@ -16,6 +16,7 @@ from polyspline.cpa.layers import Layer
 from polyspline.errors import ArgumentError, ShapeError, require
 from polyspline.manifold.priors import GaussianPrior, Prior, UniformPrior
 from polyspline.network import Network
+from solvers.float_mode import gradual_underflow
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Integers: TypeAlias = npt.NDArray[np.int64]
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 _PURPOSE = "train by negative log-likelihood"
 
 
+@gradual_underflow()
 def parameters_of(net: Network) -> list[tuple[torch.Tensor, torch.Tensor]]:
     """Weights and biases of a network as float64 tensors that require gradients, layer by layer.
 
@@ -54,6 +56,7 @@ def parameters_of(net: Network) -> list[tuple[torch.Tensor, torch.Tensor]]:
     ]
 
 
+@gradual_underflow()
 def nll(
     model: Network | torch.nn.Module,
     x: torch.Tensor | npt.ArrayLike,

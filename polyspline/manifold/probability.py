@@ -15,6 +15,7 @@ from polyspline.manifold.region_polytopes import region_polytopes
 from polyspline.manifold.region_rows import region_ends
 from polyspline.manifold.regions import RegionSet, Source, region_set
 from polyspline.manifold.volumes import MOST_DIMENSIONS, Volumes, check_few_dimensions, volumes
+from solvers.float_mode import gradual_underflow
 from solvers.status import KeyedEnum
 
 Floats = npt.NDArray[np.float64]
@@ -90,6 +91,7 @@ class Probabilities:
         )
 
 
+@gradual_underflow()
 def probabilities(
     source: Source,
     prior: PriorLike = None,

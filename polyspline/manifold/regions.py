@@ -19,6 +19,7 @@ from polyspline.manifold.sampling import MetRegions, meet_regions
 from polyspline.network import Network
 from polyspline.partition import CodePacking, Partition, StopReason
 from polyspline.regions.region import Region
+from solvers.float_mode import gradual_underflow
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Integers: TypeAlias = npt.NDArray[np.int64]
@@ -148,6 +149,7 @@ class RegionSet:
 Source: TypeAlias = Partition | RegionSet
 
 
+@gradual_underflow()
 def region_set(source: Source) -> RegionSet:
     """Return the regions of a partition, or a set of regions as it is.
 
@@ -189,6 +191,7 @@ def region_set(source: Source) -> RegionSet:
     )
 
 
+@gradual_underflow()
 def sample_regions(
     net: Network,
     domain: Domain,

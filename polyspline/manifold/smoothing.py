@@ -16,6 +16,7 @@ from polyspline.cpa.layers import Layer
 from polyspline.cpa.units import ScalarUnit
 from polyspline.errors import ArgumentError, ShapeError, UnsupportedLayerError, require
 from polyspline.network import Network
+from solvers.float_mode import gradual_underflow
 
 if TYPE_CHECKING:
     import torch
@@ -31,6 +32,7 @@ _SUPPORTED = (
 )
 
 
+@gradual_underflow()
 def smooth(module: torch.nn.Module, beta: float) -> torch.nn.Module:
     """Replace every piecewise-affine activation of a module by a soft one.
 
@@ -136,6 +138,7 @@ def soft_unit(unit: ScalarUnit, beta: float) -> torch.nn.Module:
     return _soft_classes()[0](beta, unit)
 
 
+@gradual_underflow()
 def module_of(net: Network) -> torch.nn.Sequential:
     """Build the torch module of a network of linear layers, ReLUs and leaky ReLUs, for `smooth`.
 

@@ -14,6 +14,7 @@ from polyspline.manifold.density import log_factors_at
 from polyspline.manifold.region_polytopes import region_polytopes
 from polyspline.manifold.regions import RegionSet, Source, default_sampler, region_set
 from polyspline.manifold.volumes import MOST_DIMENSIONS, VolumeMethod, Volumes, volumes
+from solvers.float_mode import gradual_underflow
 from solvers.status import KeyedEnum
 
 Floats = npt.NDArray[np.float64]
@@ -72,6 +73,7 @@ class Uniformity:
         return f"Uniformity({self.verdict.key}, ratio={self.ratio:.6g}, worst={self.worst})"
 
 
+@gradual_underflow()
 def uniformity(source: Source, *, injective: bool | None = None, tol: float = 1e-9) -> Uniformity:
     """Test whether uniform latents have images that are uniform on the manifold.
 
@@ -163,6 +165,7 @@ class Resampling(Brief):
     sampled: bool
 
 
+@gradual_underflow()
 def resample(
     source: Source,
     n: int,

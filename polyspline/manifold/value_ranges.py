@@ -18,6 +18,7 @@ from polyspline.manifold.brief import Brief
 from polyspline.manifold.maps import affine_maps
 from polyspline.manifold.region_rows import RegionRows, Rows
 from polyspline.manifold.regions import RegionSet, Source, region_set
+from solvers.float_mode import gradual_underflow
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -56,6 +57,7 @@ class ValueRanges(Brief):
     sampled: bool
 
 
+@gradual_underflow()
 def value_ranges(
     source: Source, directions: npt.ArrayLike | None = None, which: npt.ArrayLike | None = None
 ) -> ValueRanges:

@@ -17,6 +17,7 @@ from polyspline.manifold.log_det import log_determinants
 from polyspline.manifold.maps import affine_maps
 from polyspline.manifold.region_polytopes import PolytopeSource, region_polytopes
 from polyspline.manifold.regions import RegionSet, Source, default_sampler, region_set
+from solvers.float_mode import gradual_underflow
 from solvers.polyhedron import HPolyhedron
 from solvers.status import KeyedEnum
 
@@ -107,6 +108,7 @@ def domain_volume(domain: Domain) -> float:
     return HPolyhedron(*domain.rows()).volume()
 
 
+@gradual_underflow()
 def volumes(
     source: Source, *, method: VolumeMethod | str | None = None, n_draws: int = 100_000, seed: int = 0
 ) -> Volumes:
@@ -245,6 +247,7 @@ class ImageVolumes(Brief):
         return float(self.values[self.dimensions == wanted].sum())
 
 
+@gradual_underflow()
 def image_volumes(source: Source, *, latent: Volumes | None = None) -> ImageVolumes:
     """Volume of the image G(ω) of every region.
 

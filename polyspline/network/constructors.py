@@ -6,6 +6,8 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from solvers.float_mode import gradual_underflow
+
 if TYPE_CHECKING:
     import onnx
     import torch
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
     from polyspline.network.network import Network
 
 
+@gradual_underflow()
 def from_torch(
     cls: type[Network],
     module: torch.nn.Module,
@@ -57,6 +60,7 @@ def from_torch(
     return cls(lower_module(module, input_shape, drop_output_activation))
 
 
+@gradual_underflow()
 def from_onnx(
     cls: type[Network], model: onnx.ModelProto | str | os.PathLike[str], drop_output_activation: bool = False
 ) -> Network:
@@ -94,6 +98,7 @@ def from_onnx(
     return cls(lower_onnx(model, drop_output_activation))
 
 
+@gradual_underflow()
 def from_sklearn(cls: type[Network], estimator: object, drop_output_activation: bool = False) -> Network:
     """Network from a fitted ``MLPRegressor`` or ``MLPClassifier`` of scikit-learn.
 

@@ -12,11 +12,13 @@ import numpy.typing as npt
 from polyspline.cpa.layers import Layer
 from polyspline.cpa.matrices import FloatArray, as_float_array
 from polyspline.errors import ArgumentError, ShapeError
+from solvers.float_mode import gradual_underflow
 
 if TYPE_CHECKING:
     from polyspline.network.network import Network
 
 
+@gradual_underflow()
 def with_dropout(net: Network, mask: Sequence[npt.ArrayLike | None]) -> Network:
     """Return the network with the feature maps of its hidden layers multiplied by a mask.
 
@@ -57,6 +59,7 @@ def with_dropout(net: Network, mask: Sequence[npt.ArrayLike | None]) -> Network:
     return replace(net, layers=tuple(layers))
 
 
+@gradual_underflow()
 def with_dropconnect(net: Network, mask: Sequence[npt.ArrayLike | None]) -> Network:
     """Return the network with the entries of its weights multiplied by a mask; biases stay.
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from polyspline.errors import MissingExtraError, NetworkFileError, PolysplineError
 from polyspline.network.network import Network
 from polyspline.network.npz import read_arrays
+from solvers.float_mode import gradual_underflow
 
 
 def _read_npz(path: Path, drop_output_activation: bool) -> Network:
@@ -32,6 +33,7 @@ READERS: dict[str, Callable[[Path, bool], Network]] = {
 """Reader by suffix."""
 
 
+@gradual_underflow()
 def load_network(path: str | os.PathLike[str], drop_output_activation: bool = False) -> Network:
     """Network from a file.
 

@@ -21,6 +21,7 @@ from polyspline.cpa.units import MaxGroup, ScalarUnit, Unit
 from polyspline.errors import ArgumentError, ShapeError
 from polyspline.network import constructors, dropout, npz
 from polyspline.network.slices import sliced_first_layer
+from solvers.float_mode import gradual_underflow
 
 CodeArray: TypeAlias = npt.NDArray[np.int8] | npt.NDArray[np.int16]
 
@@ -61,6 +62,7 @@ class Network:
 
     layers: tuple[Layer, ...]
 
+    @gradual_underflow()
     def __post_init__(self) -> None:
         """Check that the layers chain."""
         object.__setattr__(self, "layers", tuple(self.layers))
@@ -77,6 +79,7 @@ class Network:
     # ---- making one
 
     @classmethod
+    @gradual_underflow()
     def from_layers(
         cls,
         weights: Sequence[MatrixLike],
@@ -190,6 +193,7 @@ class Network:
             )
         return points.reshape(-1, self.latent_dim), single
 
+    @gradual_underflow()
     def __call__(self, z: npt.ArrayLike) -> FloatArray:
         """Value of the network, G(z).
 
@@ -211,6 +215,7 @@ class Network:
         values = forward(self.layers, points)
         return values[0] if single else values
 
+    @gradual_underflow()
     def code(self, z: npt.ArrayLike) -> CodeArray:
         """Activation code of a point: the piece of every unit, layers first to last.
 
@@ -238,6 +243,7 @@ class Network:
         codes = code_of(self.layers, points).astype(self.code_dtype)
         return cast(CodeArray, codes[0] if single else codes)
 
+    @gradual_underflow()
     def affine(self, code: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
         """Slope and offset of the network on the region of a code: ``G(z) = A @ z + b``.
 
@@ -262,6 +268,7 @@ class Network:
         """
         return affine_map(self.layers, code)
 
+    @gradual_underflow()
     def restrict(self, origin: npt.ArrayLike, directions: npt.ArrayLike) -> Network:
         """Restrict the network to an affine slice of its latent space, ``t -> G(origin + directions @ t)``.
 

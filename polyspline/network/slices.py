@@ -13,6 +13,7 @@ import numpy.typing as npt
 from polyspline.cpa.layers import Layer
 from polyspline.cpa.matrices import FloatArray, as_float_array
 from polyspline.errors import ArgumentError, ShapeError
+from solvers.float_mode import gradual_underflow
 
 Vector = list[Fraction]
 
@@ -42,6 +43,7 @@ class Slice:
         """Unpack as ``origin, directions``."""
         return iter((self.origin, self.directions))
 
+    @gradual_underflow()
     def points(self, t: npt.ArrayLike) -> FloatArray:
         """Latent points of slice coordinates, rounded: (k,) -> (S,), or (B, k) -> (B, S).
 
@@ -57,6 +59,7 @@ class Slice:
         return np.asarray(self.origin + given @ self.directions.T)
 
 
+@gradual_underflow()
 def plane_through(a: npt.ArrayLike, b: npt.ArrayLike, c: npt.ArrayLike | None = None) -> Slice:
     """Lay a plane through three points of the latent space, or a line through two.
 

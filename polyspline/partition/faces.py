@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from polyspline.errors import ArgumentError, ShapeError
+from solvers.float_mode import gradual_underflow
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -156,6 +157,7 @@ class PolyhedralComplex:
         signs = tuple(self.signs[d][which] for d, which in enumerate(places))
         return PolyhedralComplex(self.vertices[list(number)], faces, signs, self.units)
 
+    @gradual_underflow()
     def where_zero(self, column: int) -> PolyhedralComplex:
         """Keep the part on a knot, or where a member is the maximum, or on a row of the domain.
 

@@ -25,6 +25,7 @@ from polyspline.partition.packing import CodePacking
 from polyspline.partition.stop import StopReason
 from polyspline.regions.ball import Ball
 from polyspline.regions.region import Region
+from solvers.float_mode import gradual_underflow
 
 if TYPE_CHECKING:
     import networkx
@@ -62,7 +63,7 @@ class Partition:
     exact_fallbacks
         How many decisions of the enumeration needed rational arithmetic.
     seconds
-        Wall time of the enumeration.
+        Wall time of the enumeration, compiling left out.
     exact_witnesses
         Rational witnesses, by region.
     within
@@ -223,6 +224,7 @@ class Partition:
             raise ShapeError(f"index_of: got codes of shape {np.shape(code)}; expected one code, (N,).")
         return int(self._code_index.find(packed[None, :])[0])
 
+    @gradual_underflow()
     def locate(self, z: ArrayLike) -> int | NDArray[np.int64]:
         """Lowest index of a closed region that contains z.
 
@@ -287,6 +289,7 @@ class Partition:
         """
         return self.adjacency.neighbours(self._checked(index))
 
+    @gradual_underflow()
     def graph(
         self, *, affine_regions: bool = False, bounded: bool = False, normals: bool = False
     ) -> networkx.Graph[int]:
@@ -331,6 +334,7 @@ class Partition:
     # ---- affine regions
 
     @cached_property
+    @gradual_underflow()
     def edges_within_affine_regions(self) -> NDArray[np.bool_]:
         """Whether the two regions of each edge have one and the same affine map, (E,); decided exactly."""
         from polyspline.partition.affine_regions import edges_within_affine_regions
@@ -340,6 +344,7 @@ class Partition:
         )
 
     @cached_property
+    @gradual_underflow()
     def _affine_labels(self) -> NDArray[np.int64]:
         from polyspline.partition.affine_regions import component_labels
 

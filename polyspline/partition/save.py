@@ -10,6 +10,7 @@ import numpy as np
 from polyspline.partition.partition import Partition
 from polyspline.partition.run_file import RunWriter
 from polyspline.partition.run_state import ball_options, read_run
+from solvers.float_mode import gradual_underflow
 
 
 def save_partition(partition: Partition, path: str | os.PathLike[str]) -> None:
@@ -52,6 +53,7 @@ def _write(partition: Partition, writer: RunWriter) -> None:
     )
 
 
+@gradual_underflow()
 def load_partition(path: str | os.PathLike[str]) -> Partition:
     """Read a partition from a run file.
 

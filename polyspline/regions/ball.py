@@ -13,6 +13,7 @@ from polyspline.cpa.exact import ExactNetwork, Row
 from polyspline.cpa.matrices import as_float_array
 from polyspline.errors import ArgumentError
 from polyspline.regions.exact import ExactDomain, unit_rows
+from solvers.float_mode import gradual_underflow
 from solvers.integers import as_fraction
 from solvers.lp.exact import maximise
 from solvers.qp.exact import nearest_point
@@ -48,6 +49,7 @@ class Ball:
     radius: float
     norm: str = "l2"
 
+    @gradual_underflow()
     def __init__(self, centre: ArrayLike, radius: float, norm: str = "l2") -> None:
         object.__setattr__(self, "centre", as_float_array(centre, "centre", 1))
         object.__setattr__(self, "radius", as_radius(radius))
@@ -57,6 +59,7 @@ class Ball:
         """Show the numbers."""
         return f"Ball({self.centre.tolist()}, {self.radius:g}, norm={self.norm!r})"
 
+    @gradual_underflow()
     def meets(self, rows: Sequence[Row]) -> bool:
         """Whether the polyhedron of some rows ``>= 0`` has a point in the ball.
 
@@ -80,6 +83,7 @@ class Ball:
                 sides.append(sign * z + reach)
         return maximise([0] * dim, matrix, sides).status is not LPStatus.INFEASIBLE
 
+    @gradual_underflow()
     def meets_region(self, net: ExactNetwork, domain: ExactDomain, code: NDArray[np.int64]) -> bool:
         """Whether the closed region of a code (N,) meets the ball; exact, see `meets`."""
         rows, _ = unit_rows(net, code)

@@ -17,6 +17,7 @@ from polyspline.domains import Domain
 from polyspline.errors import ShapeError
 from polyspline.network import Network
 from polyspline.regions.facets import FacetGeometry, Source, region_facets
+from solvers.float_mode import gradual_underflow
 from solvers.lp.shape import is_bounded
 from solvers.polyhedron import HPolyhedron
 from solvers.vertices import VRepresentation, v_representation
@@ -86,16 +87,19 @@ class Region:
         return self.net.affine(self.code)
 
     @property
+    @gradual_underflow()
     def A(self) -> Floats:
         """Slope A_ω of the network on the region, (D, S), rounded."""
         return self._affine[0]
 
     @property
+    @gradual_underflow()
     def b(self) -> Floats:
         """Offset b_ω of the network on the region, (D,), rounded."""
         return self._affine[1]
 
     @cached_property
+    @gradual_underflow()
     def facets(self) -> tuple[FacetGeometry, ...]:
         """Facets, ordered by their first source, units before domain rows.
 
@@ -105,6 +109,7 @@ class Region:
         return region_facets(self.net, self.domain, self.code, self.exact_witness or self.witness)
 
     @cached_property
+    @gradual_underflow()
     def hrep(self) -> HRepresentation:
         """Irredundant H-representation, a row for each of `facets`, in their order."""
         facets = self.facets
@@ -116,6 +121,7 @@ class Region:
         )
 
     @cached_property
+    @gradual_underflow()
     def neighbours(self) -> tuple[int, ...]:
         """Indices of the regions that share a facet with this one, ascending.
 
@@ -127,6 +133,7 @@ class Region:
         return tuple(int(index) for index in self.find_neighbours())
 
     @cached_property
+    @gradual_underflow()
     def facet_neighbours(self) -> tuple[int | None, ...]:
         """For each of `facets`, the index of the region across it.
 
@@ -142,6 +149,7 @@ class Region:
         return tuple(found)
 
     @cached_property
+    @gradual_underflow()
     def bounded(self) -> bool:
         """Whether the region is bounded; decided exactly."""
         if self.domain.bounded:
@@ -152,6 +160,7 @@ class Region:
         return is_bounded(outward, [facet.row[-1] for facet in self.facets])
 
     @cached_property
+    @gradual_underflow()
     def polyhedron(self) -> HPolyhedron:
         """The H-representation as a polyhedron of the solvers: its rows are rounded.
 
@@ -160,6 +169,7 @@ class Region:
         """
         return HPolyhedron(self.hrep.G, self.hrep.h)
 
+    @gradual_underflow()
     def vertices(self) -> Floats:
         """Vertices, (k, S), in lexicographic order.
 
@@ -178,6 +188,7 @@ class Region:
         """
         return self.v_representation.vertices
 
+    @gradual_underflow()
     def rays(self) -> Floats:
         """Extreme directions (r, S) of unit length, in lexicographic order; (0, S) if bounded.
 
@@ -190,10 +201,12 @@ class Region:
         return self.v_representation.rays
 
     @cached_property
+    @gradual_underflow()
     def v_representation(self) -> VRepresentation:
         """Vertices, rays and lines in integers, from the exact rows of the facets."""
         return v_representation([facet.row for facet in self.facets], self.net.latent_dim)
 
+    @gradual_underflow()
     def volume(self) -> float:
         """S-dimensional volume, rounded; infinity for an unbounded region.
 
@@ -204,6 +217,7 @@ class Region:
         """
         return self.v_representation.volume if self.bounded else float("inf")
 
+    @gradual_underflow()
     def contains(self, z: ArrayLike) -> bool | NDArray[np.bool_]:
         """Whether the closed region contains a point, or each of several.
 

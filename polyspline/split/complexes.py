@@ -23,6 +23,7 @@ from polyspline.split.facade import split_regions
 from polyspline.split.face_signs import SignTable, signs_of_faces
 from polyspline.split.problem import make_problem
 from polyspline.split.watch import SplitProgress
+from solvers.float_mode import gradual_underflow
 
 MOST_FACES = 1_000_000
 MOST_SIGNS = 1 << 30
@@ -31,6 +32,7 @@ MOST_SIGNS = 1 << 30
 _MOST_DIM = 10
 
 
+@gradual_underflow()
 def complex(net: Network, domain: Domain) -> PolyhedralComplex:
     """Regions of a network over a bounded domain, with all their faces.
 
@@ -178,6 +180,7 @@ def split_with_faces(
     return replace(part, faces=_listed(net, domain, part)) if part.complete else part
 
 
+@gradual_underflow()
 def level_set_complex(
     net: Network, domain: Domain, direction: ArrayLike, level: float = 0.0
 ) -> PolyhedralComplex:
@@ -215,6 +218,7 @@ def level_set_complex(
     return found.where_zero(int(np.flatnonzero(found.units >= 0)[-1]))
 
 
+@gradual_underflow()
 def class_boundary_complex(net: Network, domain: Domain) -> PolyhedralComplex:
     """Decision boundary over a bounded domain: where two or more outputs are the largest.
 

@@ -24,6 +24,7 @@ from polyspline.split.parts import Tally
 from polyspline.split.problem import make_problem
 from polyspline.split.schedule import parts_in_order
 from polyspline.split.watch import SplitProgress, Watch, estimate_of
+from solvers.float_mode import gradual_underflow
 
 Floats = NDArray[np.float64]
 
@@ -47,7 +48,7 @@ class RegionCount:
     exact_fallbacks
         Decisions that needed rational arithmetic.
     seconds
-        Wall time.
+        Wall time, compiling left out.
     """
 
     regions: int
@@ -107,11 +108,13 @@ class RegionBatch:
         return ForwardProduct(self.net.layers).maps(self.codes)
 
     @property
+    @gradual_underflow()
     def A(self) -> Floats:
         """Slopes A_ω, (B, D, S), rounded; computed when first asked for."""
         return self._maps[0]
 
     @property
+    @gradual_underflow()
     def b(self) -> Floats:
         """Offsets b_ω, (B, D), rounded."""
         return self._maps[1]
@@ -120,6 +123,7 @@ class RegionBatch:
 Visitor = Callable[[RegionBatch], object]
 
 
+@gradual_underflow()
 def count(
     net: Network,
     domain: Domain,
@@ -168,6 +172,7 @@ def count(
     return _visit(net, domain, None, max_regions, max_seconds, workers, executor, progress)
 
 
+@gradual_underflow()
 def fold(
     net: Network,
     domain: Domain,

@@ -33,6 +33,7 @@ from polyspline.split.parts import Part, Tally
 from polyspline.split.problem import Cell, Problem, make_problem
 from polyspline.split.runner import Runner
 from polyspline.split.watch import estimate_of
+from solvers.float_mode import gradual_underflow
 
 _FIRST_REGIONS = 1 << 12
 """So many are found in one go, before what is left is cut for several workers."""
@@ -56,6 +57,7 @@ class _Runners:
         self._problem = problem
         self._spare: SimpleQueue[Runner] = SimpleQueue()
 
+    @gradual_underflow()
     def work(self, cell: Cell, keep: bool, most: int = _SUBTREE_REGIONS) -> Result:
         """Do a subtree, or as much of it as one result may hold."""
         runner = Runner(self._problem) if self._spare.empty() else self._spare.get()
@@ -77,6 +79,7 @@ def _runners_of(problem: bytes) -> _Runners:
     return _Runners(make_problem(net, domain))
 
 
+@gradual_underflow()
 def work_elsewhere(problem: bytes, cell: bytes, keep: bool) -> bytes:
     """Do a subtree in a worker's process.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from dataclasses import dataclass
 from polyspline.interrupts import on_interrupt
 from polyspline.partition.stop import StopReason
 from polyspline.split.parts import Tally
+from solvers.clock import working_time
 
 _REPORT_SECONDS = 0.2
 
@@ -55,7 +55,7 @@ class Watch:
     """
 
     def __init__(self, max_seconds: float | None, report: Callable[[SplitProgress], None] | None) -> None:
-        self._began = time.monotonic()
+        self._began = working_time()
         self._last_report = self._began
         self._max_seconds = max_seconds
         self._report = report
@@ -64,7 +64,7 @@ class Watch:
     @property
     def seconds(self) -> float:
         """Time since it began."""
-        return time.monotonic() - self._began
+        return working_time() - self._began
 
     def stop_after(self, tally: Tally) -> StopReason | None:
         """Report how far it is, a few times a second; the reason if it is to stop now."""
@@ -75,7 +75,7 @@ class Watch:
         return StopReason.MAX_SECONDS if late else None
 
     def _tell(self, tally: Tally) -> None:
-        now = time.monotonic()
+        now = working_time()
         if self._report is None or now - self._last_report < _REPORT_SECONDS:
             return
         self._last_report = now

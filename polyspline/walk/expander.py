@@ -19,6 +19,7 @@ from polyspline.regions.kernel import (
     scratch,
 )
 from polyspline.walk.problem import Problem
+from solvers.float_mode import gradual_underflow
 
 Floats = NDArray[np.float64]
 Words = NDArray[np.uint64]
@@ -59,6 +60,7 @@ class Expander:
     def _scratch(self) -> Scratch:
         return scratch(self.problem.tables) if self._spare.empty() else self._spare.get()
 
+    @gradual_underflow()
     def chunk(
         self, first: int, packed: Words, points: Floats, entries: Indices, *, only_witness: bool = False
     ) -> Chunk:

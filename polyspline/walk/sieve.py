@@ -18,6 +18,7 @@ from polyspline.regions.ball_kernel import MEETS, OPEN, BallScratch, ball_scratc
 from polyspline.walk.merge import enter_codes, index_codes
 from polyspline.walk.problem import Problem
 from polyspline.walk.store import grown
+from solvers.float_mode import gradual_underflow
 
 Floats = NDArray[np.float64]
 Words = NDArray[np.uint64]
@@ -63,6 +64,7 @@ class Judge:
                 self._tables = make_tables(net.layers, *nothing, reach, scale_inputs=False)
         self._spare: SimpleQueue[BallScratch] = SimpleQueue()
 
+    @gradual_underflow()
     def meets(self, packed: Words, ball: Ball) -> tuple[Flags, int]:
         """Tell which regions meet a ball, and for how many that took rational arithmetic.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -21,6 +20,7 @@ from polyspline.walk.expander import Chunk, Expander
 from polyspline.walk.problem import Problem
 from polyspline.walk.sieve import Sieve
 from polyspline.walk.store import Store
+from solvers.clock import working_time
 
 Floats = NDArray[np.float64]
 
@@ -132,7 +132,7 @@ class Walk:
         self._pool: ThreadPoolExecutor | None = None
         self._report = report
         self._journal = journal
-        self._began = time.monotonic()
+        self._began = working_time()
         self._seconds_before = seconds
         self._expanded_before = store.expanded
         self._last_report = self._began
@@ -161,7 +161,7 @@ class Walk:
     @property
     def seconds(self) -> float:
         """Time since the walk began, earlier runs included."""
-        return self._seconds_before + time.monotonic() - self._began
+        return self._seconds_before + working_time() - self._began
 
     def run(self) -> StopReason:
         """Walk until all is done or a limit is met; why it stopped.
@@ -292,7 +292,7 @@ class Walk:
     def _tell(self) -> None:
         if self._journal is not None:
             self._journal.note(self)
-        now = time.monotonic()
+        now = working_time()
         if self._report is not None and now - self._last_report >= _REPORT_SECONDS:
             self._last_report = now
             self._report(self.progress())
@@ -300,7 +300,7 @@ class Walk:
     def progress(self) -> Progress:
         """How far the walk is now."""
         store = self.store
-        here = max(time.monotonic() - self._began, 1e-9)
+        here = max(working_time() - self._began, 1e-9)
         return Progress(
             store.regions,
             store.expanded,
