@@ -99,16 +99,21 @@ def affine_step(
     n_in = int(matrix.shape[1])
     share = (n_in + 4) * ROUNDOFF
     value = _times(matrix, before.value)
-    bound = before.error + share * before.size(reach) + SMALLEST
-    bound = np.where(before.live, bound, 0.0)
-    spread = _times(sizes, bound) + (share * np.abs(bias))[:, None]
+    bound = before.size(reach)
+    bound *= share
+    bound += before.error
+    bound += SMALLEST
+    np.copyto(bound, 0.0, where=~before.live)
+    error = _times(sizes, bound)
+    error += (share * np.abs(bias))[:, None]
+    error *= SAFETY
+    error += absolute_term(n_in, reach)
     fed = _times(entries, before.live.astype(np.float64)) > 0.0
-    error = np.where(fed, SAFETY * spread + absolute_term(n_in, reach), 0.0)
-    if reach is None:
-        value = value + bias[:, None]
-    else:
-        value[:, :, -1] += bias[:, None]
-    return Enclosed(value, error, fed | (bias != 0.0)[:, None])
+    np.copyto(error, 0.0, where=~fed)
+    last = value if reach is None else value[:, :, -1]
+    last += bias[:, None]
+    fed |= (bias != 0.0)[:, None]
+    return Enclosed(value, error, fed)
 
 
 def unit_step(
@@ -149,22 +154,29 @@ def unit_step(
     """
     steep = np.abs(slope)
     flat = (slope == 0.0) | ~before.live
-    exact = flat | ((steep == 1.0) & (offset == 0.0))
+    exact = flat | (steep == 1.0)
+    live = ~flat
+    value = before.value * (slope if reach is None else slope[:, :, None])
+    if offset.any():
+        exact &= flat | (offset == 0.0)
+        live |= offset != 0.0
+        last = value if reach is None else value[:, :, -1]
+        last += offset
     if proven is not None:
         exact &= proven
-        steep = np.where(proven, steep, steepest)
-    if reach is None:
-        value = slope * before.value + offset
-    else:
-        value = before.value * slope[:, :, None]
-        value[:, :, -1] += offset
-    live = ~flat | (offset != 0.0)
-    if proven is not None:
         live |= ~proven
-    after = Enclosed(value, before.error, live)
-    rounding = 4.0 * ROUNDOFF * (after.size(reach) + np.abs(offset)) + absolute_term(0, reach)
-    error = SAFETY * (steep * before.error + rounding)
-    return after._replace(error=np.where(exact, np.where(flat, 0.0, before.error), error))
+        steep = np.where(proven, steep, steepest)
+    kept = np.where(flat, 0.0, before.error)
+    after = Enclosed(value, kept, live)
+    if exact.all():
+        return after
+    error = after.size(reach)
+    error += np.abs(offset)
+    error *= 4.0 * ROUNDOFF
+    error += absolute_term(0, reach)
+    error += steep * before.error
+    error *= SAFETY
+    return after._replace(error=np.where(exact, kept, error))
 
 
 def _entries(matrix: Matrix) -> Matrix:

@@ -53,7 +53,7 @@ def test_the_error_of_chained_steps_holds_exactly(scale: str, sparse: bool) -> N
     for _ in range(40):
         widths = rng.integers(1, 7, size=4)
         z = random_floats(rng, scale, (int(widths[0]), 3))
-        state = Enclosed(z, np.zeros_like(z), z != 0.0)
+        state = Enclosed(z, np.zeros_like(z), np.asarray(z != 0.0))
         true = exact(z)
         for n_in, n_out in pairwise(widths):
             matrix = random_floats(rng, scale, (n_out, n_in))
@@ -77,7 +77,7 @@ def test_the_error_of_functions_holds_at_every_corner(scale: str) -> None:
         width, dim = int(rng.integers(1, 5)), int(rng.integers(1, 4))
         reach = np.append(np.abs(random_floats(rng, scale, (dim,))), 1.0)
         start = random_floats(rng, scale, (width, 2, dim + 1))
-        state = Enclosed(start, np.zeros((width, 2)), start.any(axis=2))
+        state = Enclosed(start, np.zeros((width, 2)), np.asarray(start.any(axis=2)))
         true = exact(start)
         for _ in range(3):
             matrix, bias = random_floats(rng, scale, (width, width)), random_floats(rng, scale, (width,))
