@@ -155,9 +155,9 @@ def _exact_point(exact: ExactRegions, region: int, target: Floats, allowed: floa
         for sign in (1, -1):
             matrix.append([sign * unit * entry for entry in row[:-1]])
             sides.append(sign * away + near)
-    for row in exact.rows(region):
-        matrix.append([-entry for entry in row[:-1]])
-        sides.append(row[-1])
+    for inside in exact.rows(region):
+        matrix.append([-entry for entry in inside[:-1]])
+        sides.append(inside[-1])
     best = maximise([0] * len(table[0][:-1]), matrix, sides)
     return None if best.point is None else np.array([nearest_float(entry) for entry in best.point])
 

@@ -130,7 +130,7 @@ class RegionMapper:
         for depth, layer in enumerate(self.layers):
             if state is None:
                 start = np.hstack([layer.weight, layer.bias[:, None]])
-                live = np.repeat(start.any(axis=1)[:, None], count, axis=1)
+                live = np.repeat((start != 0.0).any(axis=1, keepdims=True), count, axis=1)
                 values = np.repeat(start[:, None, :], count, axis=1)
                 state = Enclosed(values, np.zeros((layer.n_rows, count)), live)
             else:
