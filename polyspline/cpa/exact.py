@@ -140,12 +140,12 @@ class ExactNetwork:
         head = values.row(first)
         for knot, other in ((piece - 1, piece - 1), (piece, piece + 1)):
             if 0 <= knot < unit.n_knots:
-                row = self._above(head, values.exponent, unit.knots[knot])
+                row = self.above(head, values.exponent, unit.knots[knot])
                 yield knot, other, row if knot < piece else tuple(-entry for entry in row)
 
     @staticmethod
-    def _above(head: list[int], exponent: int, position: float) -> Row:
-        """Return the function ``v - position`` of a pre-activation, as coprime integers."""
+    def above(head: list[int], exponent: int, position: float) -> Row:
+        """Return the function ``v - position`` of a pre-activation over a power of two, as coprime integers."""
         if position == 0.0:
             return primitive(head)
         shift = as_fraction(position) / as_fraction(2) ** exponent

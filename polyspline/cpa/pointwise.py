@@ -13,17 +13,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from polyspline.cpa.bounds import ROUNDOFF
 from polyspline.cpa.layers import Layer
-from polyspline.cpa.matrices import BoolArray, FloatArray, IntArray, through
+from polyspline.cpa.matrices import BoolArray, FloatArray, IntArray
 from polyspline.cpa.units import ScalarUnit
+from solvers.predicates.rounding import ROUNDOFF, SAFETY
+from solvers.predicates.steps import Enclosed, affine_step, unit_step
 
 if TYPE_CHECKING:
     from solvers.rational import DyadicMatrix
-
-_TINY = 2.0**-1074
-# Covers the rounding of the error bounds themselves (layers have far fewer than 2**30 inputs).
-_INFLATE = 1.0 + 2.0**-20
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,90 +147,78 @@ def code_of_exactly(layers: Sequence[Layer], z: FloatArray) -> IntArray:
 
 def _filtered(layers: Sequence[Layer], z: FloatArray) -> tuple[ClosedPieces, BoolArray]:
     """Pieces from float64, and for each point whether all of them are proven."""
-    value, error = z, np.zeros_like(z)
+    # Neurons first: the axes of the steps.
+    inputs = Enclosed(z.T, np.zeros_like(z.T), z.T != 0.0)
     decided = np.ones(len(z), dtype=np.bool_)
     lows, highs, members = [], [], []
     for layer in layers:
-        before, bound = _affine_step(layer, value, error)
-        value, error = np.empty((len(z), layer.n_out)), np.empty((len(z), layer.n_out))
-        low = np.zeros((len(z), layer.n_out), dtype=np.int64)
-        high = np.zeros((len(z), layer.n_out), dtype=np.int64)
-        largest = np.zeros((len(z), layer.n_rows), dtype=np.bool_)
+        before = affine_step(layer.matrix, layer.bias, inputs, sizes=layer.sizes, entries=layer.pattern)
+        shape = (layer.n_out, len(z))
+        value, error, live = np.empty(shape), np.empty(shape), np.empty(shape, dtype=np.bool_)
+        low, high = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64)
+        largest = np.zeros((layer.n_rows, len(z)), dtype=np.bool_)
         for unit, where, rows in layer.scalar_kinds:
-            v, e = before[:, rows], bound[:, rows]
-            low[:, where], high[:, where], sure = _sides(unit, v, e)
-            decided &= sure.all(axis=1)
-            value[:, where], error[:, where] = _through_unit(unit, v, e, low[:, where], sure)
+            mine = Enclosed(before.value[rows], before.error[rows], before.live[rows])
+            low[where], high[where], sure = _sides(unit, mine.value, mine.error)
+            decided &= sure.all(axis=0)
+            value[where], error[where], live[where] = _through_unit(unit, mine, low[where], sure)
         for group, where, rows in layer.group_kinds:
-            v, e = before[:, rows], bound[:, rows]
+            v, e = before.value[rows], before.error[rows]
             tied, sure = _largest_members(v, e)
-            decided &= sure.all(axis=1)
-            low[:, where] = np.argmax(tied, axis=2)
-            high[:, where] = group.n_pieces - 1 - np.argmax(tied[:, :, ::-1], axis=2)
-            largest[:, rows] = tied
-            value[:, where] = group(v)
+            decided &= sure.all(axis=0)
+            low[where] = np.argmax(tied, axis=1)
+            high[where] = group.n_pieces - 1 - np.argmax(tied[:, ::-1], axis=1)
+            largest[rows] = tied
+            chosen = low[where][:, None]
+            value[where] = np.take_along_axis(v, chosen, 1)[:, 0]
             # Maxima of two lists differ by no more than the lists do.
-            mine = np.take_along_axis(e, low[:, where][..., None], 2)[..., 0]
-            error[:, where] = np.where(sure, mine, e.max(axis=2))
-        lows.append(low[:, layer.unit_neurons])
-        highs.append(high[:, layer.unit_neurons])
-        members.append(largest[:, _member_rows(layer)])
-    found = ClosedPieces(
-        np.concatenate(lows, axis=1),
-        np.concatenate(highs, axis=1),
-        np.concatenate(members, axis=1),
-        _member_start(layers),
-    )
+            own = np.take_along_axis(e, chosen, 1)[:, 0]
+            error[where] = np.where(sure, own, e.max(axis=1))
+            live[where] = ~sure | np.take_along_axis(before.live[rows], chosen, 1)[:, 0]
+        inputs = Enclosed(value, error, live)
+        lows.append(low[layer.unit_neurons])
+        highs.append(high[layer.unit_neurons])
+        members.append(largest[_member_rows(layer)])
+    low, high, largest = (np.ascontiguousarray(np.concatenate(part).T) for part in (lows, highs, members))
+    found = ClosedPieces(low, high, largest, _member_start(layers))
     return found, decided
 
 
-def _affine_step(layer: Layer, value: FloatArray, error: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Pre-activations of a layer and bounds of their error.
-
-    A product with a zero factor is exact, and so is a sum of zeros and the bias
-    alone: this keeps dead units, which are common, out of the exact path.
-    """
-    live = ((value != 0) | (error != 0)).astype(np.float64)
-    terms = through(live, layer.pattern)
-    unit_error = (layer.n_in + 4) * ROUNDOFF
-    bound = through(error + unit_error * np.abs(value), layer.sizes) + unit_error * np.abs(layer.bias)
-    bound = np.where(terms > 0, _INFLATE * bound + (4 * layer.n_in + 8) * _TINY, 0.0)
-    return through(value, layer.matrix) + layer.bias, bound
-
-
 def _sides(unit: ScalarUnit, v: FloatArray, e: FloatArray) -> tuple[IntArray, IntArray, BoolArray]:
-    """Lowest and highest piece of values known up to bounds, and whether they are proven."""
+    """Lowest and highest piece of values known up to bounds, and whether they are proven.
+
+    A value is on one side of a knot for certain if it is farther from it than its error, where
+    `SAFETY` outweighs the rounding of the difference, which is relative; an exact one compares exactly.
+    """
     sure = np.isfinite(v) & np.isfinite(e)
     below = np.zeros(v.shape, dtype=np.int64)
     upto = np.zeros(v.shape, dtype=np.int64)
     for knot in unit.knots:
-        sure &= (np.abs(v - knot) > _INFLATE * e) | (e == 0)
+        sure &= (np.abs(v - knot) > SAFETY * e) | (e == 0)
         below += v > knot
         upto += v >= knot
     return below, upto, sure
 
 
-def _through_unit(
-    unit: ScalarUnit, v: FloatArray, e: FloatArray, pieces: IntArray, sure: BoolArray
-) -> tuple[FloatArray, FloatArray]:
-    """Values of a scalar unit and bounds of their error."""
+def _through_unit(unit: ScalarUnit, before: Enclosed, pieces: IntArray, sure: BoolArray) -> Enclosed:
+    """Values of a scalar unit at what is known up to an error."""
     slope, offset = np.asarray(unit.slopes)[pieces], np.asarray(unit.offsets)[pieces]
-    # Where the piece is not proven the steepest slope bounds the change of the function.
-    steep = np.where(sure, np.abs(slope), max(abs(s) for s in unit.slopes))
-    rounding = 4 * ROUNDOFF * (np.abs(slope * v) + np.abs(offset)) + 8 * _TINY
-    exact = sure & ((slope == 0) | ((e == 0) & (np.abs(slope) == 1) & (offset == 0)))
-    return slope * v + offset, np.where(exact, 0.0, _INFLATE * (steep * e + rounding))
+    return unit_step(before, slope, offset, proven=sure, steepest=max(map(abs, unit.slopes)))
 
 
 def _largest_members(values: FloatArray, bounds: FloatArray) -> tuple[BoolArray, BoolArray]:
-    """Which members (B, n, members) are the maximum of each group, and whether that is proven, (B, n)."""
-    highest = np.argmax(values, axis=2)[..., None]
-    top, slack = np.take_along_axis(values, highest, 2), np.take_along_axis(bounds, highest, 2)
-    apart = top - values > _INFLATE * (slack + bounds + ROUNDOFF * (np.abs(top) + np.abs(values)))
+    """Which members (n, members, B) are the maximum of each group, and whether that is proven, (n, B).
+
+    The top exceeds another member for certain if the difference, which rounds by u of the sizes, exceeds
+    both errors; members that are exact compare exactly. NaN and infinity prove nothing.
+    """
+    highest = np.argmax(values, axis=1)[:, None]
+    top, slack = np.take_along_axis(values, highest, 1), np.take_along_axis(bounds, highest, 1)
+    apart = top - values > SAFETY * (slack + bounds + ROUNDOFF * (np.abs(top) + np.abs(values)))
     proven = apart | ((slack == 0) & (bounds == 0))
-    np.put_along_axis(proven, highest, True, 2)
+    np.put_along_axis(proven, highest, True, 1)
     finite = np.isfinite(values) & np.isfinite(bounds)
-    return values == top, np.asarray((proven & finite).all(axis=2))
+    return values == top, np.asarray((proven & finite).all(axis=1))
 
 
 def _member_rows(layer: Layer) -> IntArray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
+from fractions import Fraction
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -65,6 +66,10 @@ class Domain(ABC):
         DomainError
             If the domain is so thin that no float64 point is known to be inside.
         """
+
+    @abstractmethod
+    def exact_interior_point(self) -> tuple[Fraction, ...]:
+        """Point strictly inside the domain as S rationals; there always is one, however thin it is."""
 
     @abstractmethod
     def to_arrays(self) -> dict[str, npt.NDArray[Any]]:

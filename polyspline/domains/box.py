@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any, ClassVar
 
 import numpy as np
@@ -113,7 +114,7 @@ class Box(Domain):
         Raises
         ------
         DomainError
-            If two bounds have no float64 between them.
+            If two bounds have no float64 between them; see `exact_interior_point`.
         """
         centre = self.default_start()
         # Halving is not exact for subnormal bounds: step inside where the centre hits a bound.
@@ -122,6 +123,11 @@ class Box(Domain):
         if not ((self.lo < centre) & (centre < self.hi)).all():
             raise DomainError(f"{self} is too thin: it has no float64 point strictly inside.")
         return centre
+
+    def exact_interior_point(self) -> tuple[Fraction, ...]:
+        """Centre of the box, S rationals."""
+        corners = zip(self.lo.tolist(), self.hi.tolist(), strict=True)
+        return tuple((Fraction(low) + Fraction(high)) / 2 for low, high in corners)
 
     def to_arrays(self) -> dict[str, npt.NDArray[Any]]:
         """Arrays ``kind``, ``lo``, ``hi``."""

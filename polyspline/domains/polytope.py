@@ -151,12 +151,15 @@ class Polytope(Domain):
         return centre if np.isfinite(centre).all() else None
 
     def _rounded_interior_point(self) -> FloatArray:
+        return np.array([round_outward(entry, up=entry < 0) for entry in self._strict_point()])
+
+    def _strict_point(self) -> tuple[Fraction, ...]:
         from solvers.lp.shape import strict_point
 
         inside = strict_point(self.G, self.h)
         if inside is None:
             raise InvariantError("a polytope that was proven full-dimensional has no interior point.")
-        return np.array([round_outward(coordinate, up=coordinate < 0) for coordinate in inside])
+        return inside
 
     @gradual_underflow()
     def default_start(self) -> FloatArray:
@@ -185,6 +188,11 @@ class Polytope(Domain):
         if not strictly_inside:
             raise self._too_thin()
         return centre
+
+    def exact_interior_point(self) -> tuple[Fraction, ...]:
+        """Chebyshev centre, rounded, if that is strictly inside, else another point; S rationals."""
+        centre, _, strictly_inside = self._centre
+        return tuple(map(Fraction, centre.tolist())) if strictly_inside else self._strict_point()
 
     def _too_thin(self) -> DomainError:
         return DomainError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any, ClassVar
 
 import numpy as np
@@ -57,6 +58,10 @@ class WholeSpace(Domain):
     def interior_point(self) -> FloatArray:
         """Return the origin (S,)."""
         return np.zeros(self.dim)
+
+    def exact_interior_point(self) -> tuple[Fraction, ...]:
+        """Return the origin, S rationals."""
+        return (Fraction(0),) * self.dim
 
     def to_arrays(self) -> dict[str, npt.NDArray[Any]]:
         """Arrays ``kind``, ``dim``."""

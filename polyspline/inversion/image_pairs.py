@@ -14,6 +14,7 @@ from polyspline.inversion.norms import Norm
 from polyspline.inversion.region_bounds import Goal, dual_ascent, least_along
 from polyspline.inversion.region_maps import RegionMapper, RegionMaps, mapper_of, maps_of
 from polyspline.partition import Partition
+from solvers.predicates.rounding import ROUNDOFF, SAFETY
 from solvers.qp.daqp import minimise_linear
 
 Floats = npt.NDArray[np.float64]
@@ -72,12 +73,14 @@ def meeting_pairs(partition: Partition) -> Iterator[Integers]:
 
 def _axes(partition: Partition) -> Floats:
     """Directions (K, D) of length about 1 along which the images of the witnesses spread most."""
-    values = partition.net(partition.witnesses)
+    with np.errstate(all="ignore"):
+        values = partition.net(partition.witnesses)
     size = float(np.max(np.abs(values), initial=0.0)) or 1.0
     values = values / size
-    _, _, axes = np.linalg.svd(values - values.mean(axis=0), full_matrices=False)
-    if len(axes) < min(values.shape[1], _MOST_DIRECTIONS):
-        axes = np.eye(values.shape[1])
+    axes = np.eye(values.shape[1])
+    if np.isfinite(values).all():
+        _, _, found = np.linalg.svd(values - values.mean(axis=0), full_matrices=False)
+        axes = axes if len(found) < min(values.shape[1], _MOST_DIRECTIONS) else found
     return np.asarray(axes[:_MOST_DIRECTIONS])
 
 
@@ -100,13 +103,16 @@ def image_ranges(
     """
     maps = maps_of(partition, mapper, which)
     low, high = partition.domain.bounds()
+    # Multipliers come from plain floats; whatever they are, the ranges hold.
     goal = Goal(np.zeros(directions.shape[1]), Norm.L2, low, high)
     ends = []
     for sign in (-1.0, 1.0):
         found = np.empty((len(which), len(directions)))
         for k, direction in enumerate(directions):
             y = np.tile(sign * direction, (len(which), 1))
-            multipliers = np.array([_multipliers(goal, maps, b, sign * direction) for b in range(len(which))])
+            with np.errstate(all="ignore"):
+                each = [_multipliers(goal, maps, b, sign * direction) for b in range(len(which))]
+            multipliers = np.array(each)
             # The least of y . (0 - G) is minus the largest of y . G.
             least = least_along(goal, maps, y, multipliers)
             found[:, k] = -np.where(np.isnan(least), -np.inf, least)
@@ -115,7 +121,10 @@ def image_ranges(
 
 
 def _multipliers(goal: Goal, maps: RegionMaps, region: int, y: Floats) -> Floats:
-    """Multipliers of the rows that bound ``y . A z`` from above over a region, as solved in floats."""
+    """Multipliers of the rows that bound ``y . A z`` from above over a region, as solved in floats.
+
+    Zeros, which prove less but no wrong thing, where floats fail.
+    """
     half = goal.upper / 2.0 - goal.lower / 2.0
     middle = goal.upper / 2.0 + goal.lower / 2.0
     cost = -(y @ maps.slope[region]) * half
@@ -124,7 +133,7 @@ def _multipliers(goal: Goal, maps: RegionMaps, region: int, y: Floats) -> Floats
     length = np.linalg.norm(rows, axis=1)
     usable = length > 0
     multipliers = np.zeros(len(rows))
-    if steep == 0.0:
+    if not 0.0 < steep < np.inf:
         return multipliers
     scaled = rows[usable] / length[usable, None]
     sides = (maps.sides[region][usable] - maps.rows[region][usable] @ middle) / length[usable]
@@ -144,8 +153,9 @@ def _multipliers(goal: Goal, maps: RegionMaps, region: int, y: Floats) -> Floats
 
 def _sweep(lower: Floats, upper: Floats) -> Iterator[Integers]:
     """Pairs of boxes that meet, those of one box at a time."""
-    spread = np.median(upper - lower, axis=0) / np.maximum(np.ptp(lower, axis=0), 1e-300)
-    axis = int(np.argmin(spread))
+    with np.errstate(all="ignore"):  # the axis is a matter of speed alone
+        spread = np.median(upper - lower, axis=0) / np.maximum(np.ptp(lower, axis=0), 1e-300)
+    axis = int(np.argmin(np.where(np.isnan(spread), np.inf, spread)))
     order = np.argsort(lower[:, axis], kind="stable")
     low, high = lower[order], upper[order]
     ends = np.searchsorted(low[:, axis], high[:, axis], side="right")
@@ -179,7 +189,9 @@ def _joined(first: RegionMaps, second: RegionMaps) -> RegionMaps:
     return RegionMaps(
         np.concatenate([first.slope, -second.slope], axis=2),
         first.offset - second.offset,
-        first.error + second.error + 2.0**-52 * (np.abs(first.offset) + np.abs(second.offset)),
+        # The difference of the offsets rounds, and so does this sum.
+        (first.error + second.error + 2.0 * ROUNDOFF * (np.abs(first.offset) + np.abs(second.offset)))
+        * SAFETY,
         rows,
         np.concatenate([first.sides, second.sides], axis=1),
         np.concatenate([first.slack, second.slack], axis=1),

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from polyspline.cpa.bounds import ROUNDOFF
 from polyspline.domains import Domain, check_dimension
 from polyspline.enumeration import enumerate_regions
 from polyspline.errors import ArgumentError, require
@@ -23,6 +22,7 @@ from polyspline.partition import Partition, StopReason
 from polyspline.regions.rounding import nearest_float
 from solvers.clock import working_time
 from solvers.float_mode import gradual_underflow
+from solvers.predicates.rounding import ROUNDOFF, SAFETY, SMALLEST
 from solvers.status import KeyedEnum
 
 if TYPE_CHECKING:
@@ -200,8 +200,10 @@ class _Search:
     ) -> Injectivity:
         residual = separation = math.nan
         if pair is not None:
-            residual = float(np.linalg.norm(self.net(pair[0]) - self.net(pair[1])))
-            separation = float(np.linalg.norm(pair[0] - pair[1]))
+            # math.hypot scales: no square underflows or overflows.
+            with np.errstate(all="ignore"):
+                residual = math.hypot(*(self.net(pair[0]) - self.net(pair[1])))
+                separation = math.hypot(*(pair[0] - pair[1]))
         excluded = "; ".join(self.excluded) if self.excluded else "nothing"
         return Injectivity(
             verdict, pair, residual, separation, decided, excluded, self.regions, self.tested, self.seconds
@@ -322,18 +324,41 @@ def _backend(solver: str | None) -> Backend:
 def _certainly_full_rank(
     partition: Partition, mapper: RegionMapper, which: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.bool_]:
-    """Whether floats prove that the slope has rank S, for each of some regions."""
+    """Whether floats prove that the slope has rank S, for each of some regions.
+
+    The argument: let A be the true slope for coordinates in units of the reach, A^ the computed one, and e
+    a bound of the row sums of ``|A - A^|``: the error of a map over all points within reach is one. For
+    any X, ``‖I - X A‖ <= ‖I - X A^‖ + max_s sum_i |X_si| e_i`` in the norm of largest row sums. If that is
+    below 1, then X A is nonsingular (its Neumann series converges), so that A has rank S. X is an
+    approximate left inverse, from which nothing is assumed; the product is bounded with its rounding.
+    Rows are scaled by powers of two, which changes no rank.
+    """
     maps = maps_of(partition, mapper, which, with_rows=False)
     rows, columns = maps.slope.shape[1:]
     if rows < columns:
         return np.zeros(len(which), dtype=np.bool_)
-    usable = np.asarray(np.isfinite(maps.slope).all(axis=(1, 2)) & np.isfinite(maps.error).all(axis=1))
-    slope = np.where(usable[:, None, None], maps.slope, 0.0)
-    values = np.linalg.svd(slope, compute_uv=False)
-    # An entry's error is that of its row within reach, over the reach of its column (Weyl's theorem).
-    error = np.linalg.norm(maps.error, axis=1) * float(np.linalg.norm(1.0 / mapper.reach))
-    rounding = 64.0 * ROUNDOFF * max(rows, columns) * np.max(values, axis=1)
-    return np.asarray(usable & (np.min(values, axis=1) > 2.0 * (error + rounding)))
+    with np.errstate(all="ignore"):
+        scaled = maps.slope * mapper.reach
+        error = maps.error + 2.0 * ROUNDOFF * np.abs(scaled).sum(axis=2) + columns * SMALLEST
+        factor = np.ldexp(1.0, -np.clip(np.frexp(np.abs(scaled).max(axis=2))[1], -1000, 1000))
+        scaled = scaled * factor[:, :, None]
+        error = (error * factor + 2 * columns * SMALLEST) * SAFETY
+        usable = np.asarray(np.isfinite(scaled).all(axis=(1, 2)) & np.isfinite(error).all(axis=1))
+        scaled[~usable] = 0.0
+        inverse = _left_inverses(scaled)
+        defect = np.abs(np.eye(columns) - inverse @ scaled)
+        defect += (rows + 4) * ROUNDOFF * (np.abs(inverse) @ np.abs(scaled))
+        total = defect.sum(axis=2) + (np.abs(inverse) @ error[:, :, None])[:, :, 0]
+        total = SAFETY * total + (4 * rows + 8) * columns * SMALLEST
+    return np.asarray(usable & (total < 1.0).all(axis=1))
+
+
+def _left_inverses(matrices: Floats) -> Floats:
+    """Approximate left inverses (B, S, T) of matrices (B, T, S); zeros where there is none in floats."""
+    try:
+        return np.asarray(np.linalg.pinv(matrices))
+    except np.linalg.LinAlgError:  # an iteration that did not converge: no rank is proven
+        return np.zeros_like(matrices.transpose(0, 2, 1))
 
 
 def _along(

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from fractions import Fraction
 
 import numpy as np
 import numpy.typing as npt
 
 from polyspline.cpa.matrices import as_float_array
+from polyspline.domains import Domain
 from polyspline.errors import ArgumentError, ShapeError
+from polyspline.inversion.collisions import ExactRegions
 from polyspline.inversion.norms import Norm
 from polyspline.inversion.region_bounds import Goal, dual_ascent
 from polyspline.inversion.region_fits import fit_region
 from polyspline.inversion.region_maps import RegionMapper, RegionMaps, mapper_of, maps_of
 from polyspline.network import Network
 from polyspline.partition import Partition
+from polyspline.regions.rounding import nearest_float
 from solvers.float_mode import gradual_underflow
+from solvers.integers import as_fraction
+from solvers.lp.exact import maximise
 from solvers.lp.highs import maximise_float
 
 Floats = npt.NDArray[np.float64]
@@ -37,7 +43,8 @@ class Preimage:
     region
         Index of the region in the partition.
     distance
-        Euclidean distance of G(z) from the target, recomputed from the network.
+        Euclidean distance of G(z) from the target, recomputed from the network; from its exact map
+        where the values of the network leave the range of floats on the way.
     dimension
         Dimension of the set of all preimages within the closed region: 0 if z is the only one.
     """
@@ -91,7 +98,8 @@ def preimages(
     -----
     Guarantee: rounded. On a bounded domain regions are left out by certified bounds only, unless
     the regression over them ends farther from x than `tol`; on an unbounded one the bounds hold
-    for points up to a thousand times as far as the farthest witness.
+    for points up to a thousand times as far as the farthest witness. A region whose slope no float
+    holds is decided by an exact linear program, with `tol` in the maximum norm.
 
     Algorithm: as the scan of `invert`, with the tolerance in the place of the nearest distance.
 
@@ -106,20 +114,71 @@ def preimages(
         )
     if partition.net != net:
         raise ArgumentError("the partition is of another network; enumerate the regions of this one.")
-    allowed = _RELATIVE_TOLERANCE * (1.0 + float(np.linalg.norm(target))) if tol is None else float(tol)
+    allowed = _RELATIVE_TOLERANCE * (1.0 + math.hypot(*target)) if tol is None else float(tol)
     if not (math.isfinite(allowed) and allowed >= 0):
         raise ArgumentError(f"tol must be a number of at least 0, got {tol}.")
     mapper = mapper_of(partition, net.layers)
     lower, upper = partition.domain.bounds()
     goal = Goal(target, Norm.L2, np.maximum(lower, -mapper.reach), np.minimum(upper, mapper.reach))
+    exact = ExactRegions.of_partition(partition)
     found = []
-    for region in _candidates(partition, mapper, goal, allowed):
+    for region in _candidates(partition, mapper, goal, allowed).tolist():
         maps = maps_of(partition, mapper, np.array([region]))
-        fit = fit_region(goal, maps, gap=math.inf)
-        if fit.point is not None and fit.value <= allowed:
-            distance = float(np.linalg.norm(target - net(fit.point)))
-            found.append(Preimage(fit.point, int(region), distance, _dimension(goal, maps, fit.point)))
+        if np.isfinite(maps.slope).all() and np.isfinite(maps.offset).all():
+            fit = fit_region(goal, maps, gap=math.inf)
+            point = fit.point if fit.value <= allowed else None
+        else:
+            maps = replace(maps, slope=_in_range(exact, region))
+            point = _exact_point(exact, region, target, allowed)
+        if point is not None:
+            distance = _distance(net, partition.domain, target, point, allowed)
+            found.append(Preimage(point, region, distance, _dimension(goal, maps, point)))
     return found
+
+
+def _in_range(exact: ExactRegions, region: int) -> Floats:
+    """Slope (1, D, S) of a region, each row by a power of two of its own."""
+    table, _ = exact.maps(region).rows
+    rows = []
+    for row in table:
+        longest = max(entry.bit_length() for entry in row[:-1])
+        rows.append([entry / (1 << longest) for entry in row[:-1]])
+    return np.array([rows])
+
+
+def _exact_point(exact: ExactRegions, region: int, target: Floats, allowed: float) -> Floats | None:
+    """Point of a region whose exact image is within the tolerance in each entry, rounded; None if none."""
+    table, exponent = exact.maps(region).rows
+    unit, near = Fraction(2) ** exponent, as_fraction(allowed)
+    matrix: list[list[Fraction | int]] = []
+    sides: list[Fraction | int] = []
+    for row, x in zip(table, target.tolist(), strict=True):
+        away = as_fraction(x) - unit * row[-1]
+        for sign in (1, -1):
+            matrix.append([sign * unit * entry for entry in row[:-1]])
+            sides.append(sign * away + near)
+    for inside in exact.rows(region):
+        matrix.append([-entry for entry in inside[:-1]])
+        sides.append(inside[-1])
+    best = maximise([0] * len(table[0][:-1]), matrix, sides)
+    return None if best.point is None else np.array([nearest_float(entry) for entry in best.point])
+
+
+def _distance(net: Network, domain: Domain, target: Floats, point: Floats, allowed: float) -> float:
+    """Distance of the image of a point from the target, rounded."""
+    with np.errstate(all="ignore"):
+        distance = math.hypot(*(target - net(point)))
+    if distance <= 2.0 * allowed:
+        return distance
+    # Maybe the network's values left the range of floats on the way: its image again, exactly.
+    here = ExactRegions(net, domain, lambda _: net.code(point), lambda _: point)
+    table, exponent = here.maps(0).rows
+    unit, z = Fraction(2) ** exponent, [as_fraction(entry) for entry in point.tolist()]
+    images = [
+        unit * (row[-1] + sum((a * c for a, c in zip(row, z, strict=False)), Fraction(0))) for row in table
+    ]
+    away = [as_fraction(x) - image for x, image in zip(target.tolist(), images, strict=True)]
+    return math.hypot(*map(nearest_float, away))
 
 
 def _candidates(partition: Partition, mapper: RegionMapper, goal: Goal, allowed: float) -> Integers:

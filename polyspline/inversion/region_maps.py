@@ -8,18 +8,25 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from polyspline.cpa.bounds import ROUNDOFF, SAFETY
+from polyspline.cpa.exact import ExactNetwork, exact_network
 from polyspline.cpa.knots import Knots, knots_of
 from polyspline.cpa.layers import Layer, unit_starts
-from polyspline.cpa.matrices import times
 from polyspline.domains import Domain
+from polyspline.errors import InvariantError
 from polyspline.partition import Partition
+from polyspline.regions.rounding import unit_length
+from solvers.predicates.rounding import ROUNDOFF, SAFETY
+from solvers.predicates.steps import Enclosed, absolute_term, affine_step, unit_step
+from solvers.rational import DyadicMatrix
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
 
 _CHUNK_BYTES = 2**20
 _FAR = 1e3
+_ORDINARY = 1e-270, 1e270
+"""Sums of squares in which none that matters has underflowed, and none overflowed."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +40,7 @@ class RegionMaps:
     error
         (B, T): no point within reach has ``A_ω z + b_ω`` farther than this from the true value.
     rows, sides
-        The regions lie in ``rows @ z <= sides``, (B, M, S) and (B, M), rows of unit length, one
+        The regions lie in ``rows @ z <= sides``, (B, M, S) and (B, M), rows of unit length, rounded, one
         for each knot and domain row; redundant ones too. Rows of zeros bound nothing.
     slack
         (B, M): points of the true region within reach violate no row by more than this.
@@ -76,9 +83,11 @@ class RegionMapper:
 
     Notes
     -----
-    Algorithm: one product of matrices for each layer, all regions of a chunk at a time. The
-    rounding is bounded along the way by the sizes met on each region (N. J. Higham, Accuracy and
-    Stability of Numerical Algorithms, 2002, eq. 3.5).
+    Guarantee: certified; errors and slacks hold whatever the scale of the weights.
+
+    Algorithm: one product of matrices for each layer, all regions of a chunk at a time, with the errors
+    of `solvers.predicates.steps`. A region at which a product underflows by more than others round, or
+    a number is too large for a float, is done again in exact arithmetic and rounded once.
     """
 
     def __init__(self, layers: tuple[Layer, ...], domain: Domain, reach: Floats) -> None:
@@ -88,12 +97,11 @@ class RegionMapper:
         self._starts = unit_starts(layers)
         self._knots = _knots_by_layer(layers)
         normals, sides = domain.rows()
-        length = np.sqrt(np.sum(normals**2, axis=1))
-        usable = np.isfinite(length) & (length > 0)
-        self._normals = normals[usable] / length[usable, None]
-        self._sides = sides[usable] / length[usable]
-        reached = np.abs(self._normals) @ reach + np.abs(self._sides)
-        self._slack = 8.0 * (len(reach) + 4) * ROUNDOFF * reached
+        nothing = np.zeros(len(sides))
+        with np.errstate(all="ignore"):
+            self._normals, self._sides, self._slack = self._of_unit_length(
+                normals.copy(), sides.copy(), nothing
+            )
         self.n_rows = len(self._sides) + sum(len(knots.unit) for knots in self._knots)
 
     @property
@@ -105,71 +113,71 @@ class RegionMapper:
 
     def maps(self, codes: npt.NDArray[Any], *, with_rows: bool = True) -> RegionMaps:
         """Return the maps of the regions of some codes (B, N); without rows, M is 0."""
+        with np.errstate(all="ignore"):
+            found, beyond = self._rounded(codes, with_rows)
+            for region in np.flatnonzero(beyond).tolist():
+                self._exactly(found, region, np.asarray(codes[region], dtype=np.int64), with_rows)
+        return found
+
+    def _rounded(self, codes: npt.NDArray[Any], with_rows: bool) -> tuple[RegionMaps, Flags]:
+        """Return maps from floats, and at which regions they leave the range of floats, (B,)."""
         count, size = len(codes), len(self._sizes)
         rows: list[Floats] = []
         sides: list[Floats] = []
         slack: list[Floats] = []
-        values = error = np.empty(0)
+        beyond: Flags = np.zeros(count, dtype=np.bool_)
+        state: Enclosed | None = None
         for depth, layer in enumerate(self.layers):
-            if depth == 0:
+            if state is None:
                 start = np.hstack([layer.weight, layer.bias[:, None]])
+                live = np.repeat((start != 0.0).any(axis=1, keepdims=True), count, axis=1)
                 values = np.repeat(start[:, None, :], count, axis=1)
-                error = np.zeros((layer.n_rows, count))
+                state = Enclosed(values, np.zeros((layer.n_rows, count)), live)
             else:
-                values, error = self._affine(layer, values, error)
+                state = affine_step(
+                    layer.matrix, layer.bias, state, self._sizes, sizes=layer.sizes, entries=layer.pattern
+                )
+                beyond |= _underflows(state.error, absolute_term(layer.n_in, self._sizes))
             if with_rows:
-                found = self._knot_rows(self._knots[depth], codes, values, error)
+                found = self._knot_rows(self._knots[depth], codes, state.value, state.error)
                 for part, whole in zip(found, (rows, sides, slack), strict=True):
                     whole.append(part)
-            values, error = self._units(depth, codes, values, error)
+            state = self._units(depth, codes, state)
+            beyond |= _underflows(state.error, absolute_term(0, self._sizes))
+        if state is None:
+            raise InvariantError("a network has at least one layer.")
+        beyond |= ~(np.isfinite(state.error).all(axis=0) & np.isfinite(state.value).all(axis=(0, 2)))
         last = len(self._sides) if with_rows else 0
         rows.append(np.repeat(self._normals[:last, None, :], count, axis=1))
         sides.append(np.repeat(self._sides[:last, None], count, axis=1))
         slack.append(np.repeat(self._slack[:last, None], count, axis=1))
         joined = np.concatenate(rows).transpose(1, 0, 2)
-        return RegionMaps(
-            np.ascontiguousarray(values[:, :, : size - 1].transpose(1, 0, 2)),
-            np.ascontiguousarray(values[:, :, -1].T),
-            np.ascontiguousarray(error.T),
+        maps = RegionMaps(
+            np.ascontiguousarray(state.value[:, :, : size - 1].transpose(1, 0, 2)),
+            np.ascontiguousarray(state.value[:, :, -1].T),
+            np.ascontiguousarray(state.error.T),
             np.ascontiguousarray(joined),
             np.ascontiguousarray(np.concatenate(sides).T),
             np.ascontiguousarray(np.concatenate(slack).T),
         )
+        return maps, beyond
 
-    def _affine(self, layer: Layer, values: Floats, error: Floats) -> tuple[Floats, Floats]:
-        """Pre-activations (n, B, S + 1) of a layer and their errors (n, B), from its inputs."""
-        inputs, count, size = values.shape
-        product = times(layer.matrix, values.reshape(inputs, count * size)).reshape(-1, count, size)
-        product[:, :, -1] += layer.bias[:, None]
-        spread = times(layer.sizes, np.abs(values) @ self._sizes) + np.abs(layer.bias)[:, None]
-        terms = (layer.n_in + 2) * ROUNDOFF * SAFETY
-        return product, (times(layer.sizes, error) + terms * spread) * SAFETY
-
-    def _units(
-        self, depth: int, codes: npt.NDArray[Any], values: Floats, error: Floats
-    ) -> tuple[Floats, Floats]:
+    def _units(self, depth: int, codes: npt.NDArray[Any], before: Enclosed) -> Enclosed:
         """Apply the pieces of the codes to a layer's pre-activations."""
         layer = self.layers[depth]
         where = layer.unit_neurons
         if not len(where):
             slopes, offsets = layer.unit_tables
             if np.all(slopes[:, 0] == 1.0) and not np.any(offsets[:, 0]):
-                return values, error
+                return before
         slopes, offsets = layer.unit_tables
         pieces = np.zeros((layer.n_out, len(codes)), dtype=np.int64)
         pieces[where] = codes[:, self._starts[depth] : self._starts[depth + 1]].T
         outputs = np.arange(layer.n_out)[:, None]
-        slope, offset = slopes[outputs, pieces], offsets[outputs, pieces]
         if layer.has_groups:
             rows, every = layer.chosen_rows(pieces.T).T, np.arange(len(codes))
-            values, error = values[rows, every], error[rows, every]
-        values = values * slope[:, :, None]
-        values[:, :, -1] += offset
-        steep = np.abs(slope)
-        rounding = 4.0 * ROUNDOFF * (np.abs(values) @ self._sizes + np.abs(offset))
-        # Multiplying by 0 or by 1 and adding nothing is exact.
-        exact = ((steep == 0.0) | (steep == 1.0)) & (offset == 0.0)
-        return values, (steep * error + np.where(exact, 0.0, rounding)) * SAFETY
+            before = Enclosed(before.value[rows, every], before.error[rows, every], before.live[rows, every])
+        return unit_step(before, slopes[outputs, pieces], offsets[outputs, pieces], self._sizes)
 
     def _knot_rows(
         self, knots: Knots, codes: npt.NDArray[Any], values: Floats, error: Floats
@@ -182,21 +190,97 @@ class RegionMapper:
             missed[paired] += error[knots.lower[paired]]
         pieces = codes[:, knots.unit].T
         outward = np.where(pieces >= knots.high[:, None], -1.0, 1.0)
-        # A region on neither of the two members of a group says nothing of which of them is larger.
-        beside = (knots.lower < 0)[:, None] | (pieces == knots.low[:, None]) | (pieces == knots.high[:, None])
         normals = mine[:, :, :-1] * outward[:, :, None]
         sides = (knots.position[:, None] - mine[:, :, -1]) * outward
-        length = np.sqrt(np.sum(normals**2, axis=2))
-        # A row that rounding alone could have made bounds nothing; dropping rows enlarges the set.
-        usable = np.isfinite(length) & (length * np.min(self.reach) > 1e3 * missed) & (length > 1e-150)
-        usable &= beside
-        inverse = np.where(usable, 1.0 / np.where(usable, length, 1.0), 0.0)
-        normals *= inverse[:, :, None]
-        sides = np.where(usable, sides * inverse, 1.0)
+        if len(paired):
+            # A region on neither of the two members of a group says nothing of which of them is larger.
+            low, high = knots.low[paired, None], knots.high[paired, None]
+            normals[paired] *= ((pieces[paired] == low) | (pieces[paired] == high))[:, :, None]
+        return self._of_unit_length(normals, sides, missed)
+
+    def _of_unit_length(
+        self, normals: Floats, sides: Floats, missed: Floats
+    ) -> tuple[Floats, Floats, Floats]:
+        """Scale rows (..., S), with sides and errors (...), to unit length; what tells nothing becomes zeros.
+
+        The errors are those of the rows over all points within reach, but for one rounding of each entry.
+        A row that rounding alone could have made bounds nothing; dropping rows enlarges the set.
+
+        The arrays are overwritten.
+
+        The argument: rows whose squares may underflow or overflow are scaled by a power of two first. The
+        length is a common factor, whose rounding does not matter. Each entry is rounded when it is made
+        and twice by the scaling, which `8 u` outweighs, and underflows twice at most, by half of the
+        smallest subnormal, and twice that once it is divided by the length, then at least 1/2.
+        """
+        squares = np.einsum("...s,...s->...", normals, normals)
+        extreme = np.nonzero(~((squares > _ORDINARY[0]) & (squares < _ORDINARY[1])))
+        if len(extreme[0]):
+            largest = np.max(np.abs(normals[extreme]), axis=-1)
+            factor = np.ldexp(1.0, -np.clip(np.frexp(largest)[1], -1000, 1000))
+            normals[extreme] *= factor[:, None]
+            sides[extreme] *= factor
+            missed[extreme] *= factor
+            squares[extreme] = np.sum(normals[extreme] ** 2, axis=-1)
+        length = np.sqrt(squares)
+        usable = (length * np.min(self.reach) > 1e3 * missed) & (length < np.inf)
+        inverse = np.zeros_like(length)
+        np.divide(1.0, length, out=inverse, where=usable)
+        normals *= inverse[..., None]
+        sides *= inverse
         reached = np.abs(normals) @ self.reach + np.abs(sides)
-        places = np.abs(knots.position)[:, None] * inverse
-        slack = (missed * inverse + 8.0 * ROUNDOFF * (reached + places)) * SAFETY
-        return normals, sides, np.where(usable, slack, 0.0)
+        slack = (missed * inverse + 8.0 * ROUNDOFF * reached) * SAFETY + absolute_term(0, self._sizes)
+        lost = np.nonzero(~(usable & (np.abs(sides) < np.inf)))
+        normals[lost], sides[lost], slack[lost] = 0.0, 1.0, 0.0
+        return normals, sides, slack
+
+    def _exactly(self, found: RegionMaps, region: int, code: Integers, with_rows: bool) -> None:
+        """Write the maps of one region as exact arithmetic gives them, rounded once."""
+        net = exact_network(self.layers)
+        values = net.preactivations(0, None)
+        first = 0
+        for depth, knots in enumerate(self._knots):
+            if with_rows:
+                for k in range(len(knots.unit)):
+                    row = _exact_row(net, values, knots, k, code)
+                    normal, side = (np.zeros(len(self.reach)), 1.0) if row is None else row
+                    found.rows[region, first + k], found.sides[region, first + k] = normal, side
+                    reached = float(np.abs(normal) @ self.reach) + abs(side)
+                    slack = 8.0 * ROUNDOFF * reached * SAFETY + absolute_term(0, self._sizes)
+                    found.slack[region, first + k] = 0.0 if row is None else slack
+                first += len(knots.unit)
+            values = net.outputs(depth, values, code[self._starts[depth] : self._starts[depth + 1]])
+            if depth + 1 < len(self.layers):
+                values = net.preactivations(depth + 1, values)
+        table = values.to_float()
+        found.slope[region], found.offset[region] = table[:, :-1], table[:, -1]
+        reached = np.abs(table) @ self._sizes
+        found.error[region] = 4.0 * ROUNDOFF * reached + absolute_term(0, self._sizes)
+
+
+def _underflows(error: Floats, lost: float) -> Flags:
+    """Whether underflow is more than half of the error of some neuron, by region: (n, B) -> (B,)."""
+    return np.asarray((~(error == 0.0) & ~(error > 2.0 * lost)).any(axis=0))
+
+
+def _exact_row(
+    net: ExactNetwork, values: DyadicMatrix, knots: Knots, k: int, code: Integers
+) -> tuple[Floats, float] | None:
+    """Row and side of a knot of a layer's exact pre-activations, rounded to unit length; None for none."""
+    piece = int(code[knots.unit[k]])
+    row = values.row(int(knots.upper[k]))
+    if knots.lower[k] >= 0:
+        if piece not in (knots.low[k], knots.high[k]):
+            return None
+        row = [a - b for a, b in zip(row, values.row(int(knots.lower[k])), strict=True)]
+    above = net.above(row, values.exponent, float(knots.position[k]))
+    outward = -1 if piece >= knots.high[k] else 1
+    normal, side = [outward * entry for entry in above[:-1]], -outward * above[-1]
+    longest = max(map(abs, normal))
+    # A side that no float holds is out of reach of all points, or the code has no region.
+    if longest == 0 or abs(side) >= longest << 1000:
+        return None
+    return unit_length(normal, side)
 
 
 def _knots_by_layer(layers: tuple[Layer, ...]) -> list[Knots]:

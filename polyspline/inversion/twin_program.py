@@ -121,7 +121,7 @@ def _exact_pair(net: Network, domain: Domain, first: Floats, second: Floats) -> 
     points a little beside them.
     """
     generator = np.random.default_rng(_SEED)
-    inside = domain.interior_point()
+    inside = domain.default_start()
     lower, upper = domain.bounds()
     seen: set[tuple[bytes, bytes]] = set()
     for _ in range(_NEIGHBOURS):

@@ -93,7 +93,10 @@ def _codes(net: Network, domain: Domain, points: Floats) -> Integers:
         key = pieces.low[row].tobytes() + pieces.high[row].tobytes() + pieces.largest[row].tobytes()
         if key not in known:
             known[key] = start_code(
-                exact_network(net.layers), ExactDomain(*domain.rows()), points[row], domain.interior_point()
+                exact_network(net.layers),
+                ExactDomain(*domain.rows()),
+                points[row],
+                domain.exact_interior_point(),
             )
         codes[row] = known[key]
     return codes

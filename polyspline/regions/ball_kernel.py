@@ -7,13 +7,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from polyspline.cpa.bounds import ROUNDOFF, TINY
 from polyspline.cpa.row_space import RowSpace, row_space
 from polyspline.cpa.rows import build_rows
 from polyspline.cpa.tables import Tables
 from polyspline.regions.kernel import Layout, unpack
-from solvers.compiled import NOTHING, compiled, compiled_part, smaller
+from solvers.compiled import NOTHING, compiled, compiled_part, larger, smaller
 from solvers.lp.cone import strictly_inside
+from solvers.predicates.rounding import ROUNDOFF, SMALLEST
 from solvers.qp.nearest import GAVE_UP, NEAREST, Nearest, find_nearest, nearest_room
 
 Floats = NDArray[np.float64]
@@ -42,7 +42,8 @@ class BallScratch(NamedTuple):
     search: Nearest
     point: Floats  # (C,)
     value: Floats  # (capacity,)
-    length: Floats  # (capacity,)
+    largest: Floats  # (capacity,) size of the largest entry of each row's normal
+    length: Floats  # (capacity,) length of the normal in units of that
     column: NDArray[np.int64]  # (capacity,) the row of each column of the search
 
 
@@ -56,6 +57,7 @@ def ball_scratch(tables: Tables) -> BallScratch:
         search=nearest_room(capacity + 2 * dim, dim),
         point=np.empty(tables.size),
         value=np.empty(capacity),
+        largest=np.empty(capacity),
         length=np.empty(capacity),
         column=np.empty(capacity, np.int64),
     )
@@ -63,10 +65,11 @@ def ball_scratch(tables: Tables) -> BallScratch:
 
 @compiled_part
 def _pose(centre: Floats, scale: float, ratio: float, sup: bool, n: int, scr: BallScratch) -> int:
-    """Write the rows about the ball's centre, in units of `scale`; how many there are.
+    """Write the rows about the ball's centre, in units of `scale`; how many there are, -1 if floats fail.
 
     They are moved inwards by a little, so that the nearest point is strictly inside. The
-    radius is `ratio` units.
+    radius is `ratio` units. Lengths are taken in units of the largest entry, whose square neither
+    underflows nor overflows. Nothing here needs a bound: what is found is proven afterwards.
     """
     s = scr.space
     search = scr.search
@@ -74,19 +77,28 @@ def _pose(centre: Floats, scale: float, ratio: float, sup: bool, n: int, scr: Ba
     m = 0
     for j in range(n):
         scr.value[j] = s.rows[dim, j]
+        scr.largest[j] = 0.0
         scr.length[j] = 0.0
     for c in range(dim):
         for j in range(n):
             scr.value[j] += s.rows[c, j] * centre[c]
-            scr.length[j] += s.rows[c, j] * s.rows[c, j]
+            scr.largest[j] = larger(scr.largest[j], abs(s.rows[c, j]))
+    for c in range(dim):
+        for j in range(n):
+            share = s.rows[c, j] / larger(scr.largest[j], SMALLEST)
+            scr.length[j] += share * share
     for j in range(n):
-        scr.length[j] = np.sqrt(scr.length[j])
-        if scr.length[j] > 0.0:
-            unit = 1.0 / (scr.length[j] * scale)
-            shift = _MARGIN + _SLACKS * s.slack[j] * unit
+        if scr.largest[j] > 0.0:
+            length = np.sqrt(scr.length[j])
+            scr.length[j] = length
+            unit = 1.0 / (length * scale)
+            shift = _MARGIN + _SLACKS * (s.slack[j] / scr.largest[j]) * unit
+            side = shift - scr.value[j] / scr.largest[j] * unit
+            if not (abs(side) < np.inf and shift < np.inf):
+                return NOTHING
             for c in range(dim):
-                search.normals[c, m] = s.rows[c, j] / scr.length[j]
-            search.sides[m] = shift - scr.value[j] * unit
+                search.normals[c, m] = s.rows[c, j] / scr.largest[j] / length
+            search.sides[m] = side
             search.margin[m] = 0.5 * shift
             scr.column[m] = j
             m += 1
@@ -107,7 +119,12 @@ def _pose(centre: Floats, scale: float, ratio: float, sup: bool, n: int, scr: Ba
 def _point_proves(
     t: Tables, centre: Floats, radius: float, scale: float, sup: bool, n: int, scr: BallScratch
 ) -> bool:
-    """Whether the float point that was found is strictly inside the region, and in the ball."""
+    """Whether the float point that was found is strictly inside the region, and in the ball.
+
+    The argument: the point is a float, and exact. A rounded distance of a coordinate below the radius is
+    the distance's own proof, as rounding is monotone. Shares of the radius are at most 1, so that squares
+    which underflow do not matter beside 1, and S + 8 roundings of the sum do not reach `4 (S + 8) u`.
+    """
     s = scr.space
     dim = centre.shape[0]
     total = 0.0
@@ -132,7 +149,12 @@ def _point_proves(
 def _multipliers_prove(centre: Floats, radius: float, sup: bool, rows: int, scr: BallScratch) -> bool:
     """Whether the multipliers found combine the rows into a function that is negative on the ball.
 
-    On the region it is at least minus its slack, so the two have no point in common.
+    The argument: each true row is at least 0 on the region, so the computed one is at least minus its slack
+    there; a sum of them with any weights of 0 or more is at least minus the sum of the slacks. On the
+    ball that sum is at most its value at the centre plus the radius times the dual norm of its slope. If
+    that, the slacks and all rounding together are below 0, the two have no point in common. The norm is
+    taken in units of its largest entry. Each of fewer than 2 dim + 8 operations rounds by u of the
+    sizes, and a product that underflows loses half of the smallest subnormal, times a coordinate at most.
     """
     s = scr.space
     search = scr.search
@@ -141,20 +163,23 @@ def _multipliers_prove(centre: Floats, radius: float, sup: bool, rows: int, scr:
     for i in range(search.tight[0]):
         place = search.active[i]
         if place < rows and search.weights[i] > 0.0:
-            weight = search.weights[i] / scr.length[scr.column[place]]
+            weight = _weight(scr, i)
             largest = weight if weight > largest else largest
-    if not largest > 0.0:
+    if not (largest > 0.0 and largest < np.inf):
         return False
     for c in range(dim + 1):
         scr.point[c] = 0.0
     spread = 0.0
     size = 0.0
+    reach = 1.0
+    for c in range(dim):
+        reach += abs(centre[c]) + radius
     for i in range(search.tight[0]):
         place = search.active[i]
         if place >= rows or not search.weights[i] > 0.0:
             continue
         j = scr.column[place]
-        weight = search.weights[i] / scr.length[j] / largest
+        weight = _weight(scr, i) / largest
         spread += weight * s.slack[j]
         size += weight * abs(s.rows[dim, j])
         scr.point[dim] += weight * s.rows[dim, j]
@@ -162,12 +187,29 @@ def _multipliers_prove(centre: Floats, radius: float, sup: bool, rows: int, scr:
             scr.point[c] += weight * s.rows[c, j]
             size += weight * abs(s.rows[c, j]) * (abs(centre[c]) + radius)
     highest = scr.point[dim] + spread
+    top = 0.0
     steep = 0.0
     for c in range(dim):
         highest += scr.point[c] * centre[c]
-        steep += abs(scr.point[c]) if sup else scr.point[c] * scr.point[c]
-    highest += radius * (steep if sup else np.sqrt(steep))
-    return bool(highest + 8.0 * (2.0 * dim + 8.0) * ROUNDOFF * (size + spread) + TINY < 0.0)
+        steep += abs(scr.point[c])
+        top = larger(top, abs(scr.point[c]))
+    if not sup and top > 0.0:
+        total = 0.0
+        for c in range(dim):
+            share = scr.point[c] / top
+            total += share * share
+        steep = top * np.sqrt(total)
+    highest += radius * steep
+    terms = 2.0 * dim + 8.0
+    rounding = 8.0 * terms * ROUNDOFF * (size + spread) + 8.0 * terms * terms * SMALLEST * reach
+    return bool(highest + rounding < 0.0)
+
+
+@compiled_part
+def _weight(scr: BallScratch, i: int) -> float:
+    """Weight of a tight row, of any length, from that of the row of unit length."""
+    j = scr.column[scr.search.active[i]]
+    return float(scr.search.weights[i] / scr.length[j] / scr.largest[j])
 
 
 @compiled_part
@@ -185,6 +227,8 @@ def _judge(t: Tables, centre: Floats, radius: float, sup: bool, n: int, scr: Bal
     scale = _scale(t, centre, radius)
     ratio = radius / scale
     m = _pose(centre, scale, ratio, sup, n, scr)
+    if m < 0:
+        return OPEN
     outcome = find_nearest(scr.search, m, np.inf if sup else ratio)
     if outcome == NEAREST:
         if _point_proves(t, centre, radius, scale, sup, n, scr):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 
 import numpy as np
@@ -14,6 +14,7 @@ from polyspline.domains import Domain
 from polyspline.errors import InvariantError
 from polyspline.network import Network
 from polyspline.regions.exact import ExactDomain
+from polyspline.regions.rounding import nearest_float
 from solvers.integers import as_fraction
 from solvers.predicates import sign_at
 from solvers.rational import DyadicMatrix
@@ -32,17 +33,29 @@ def _sign(row: Row, point: list[Fraction], direction: list[Fraction]) -> int:
     return (value > 0) - (value < 0)
 
 
-def _directions(point: Floats, inside: Floats) -> Iterator[Floats]:
-    """Directions from the point inwards, each turned a little in its own way."""
+def _directions(point: Floats, inside: Sequence[Fraction]) -> Iterator[list[Fraction]]:
+    """Directions from the point inwards, each turned a little in its own way.
+
+    Those of the second lot keep the sign of each coordinate, however small it is.
+    """
     rng = np.random.default_rng(20180516)
-    towards = inside - point
+    exact = [z - as_fraction(x) for z, x in zip(inside, point.tolist(), strict=True)]
+    towards = np.array([nearest_float(entry) for entry in exact])
     reach = max(float(np.max(np.abs(towards))), 1.0)
     for turn in range(_TRIES):
         spread = reach * 2.0 ** -(turn % 32)
-        yield towards + spread * rng.uniform(-1.0, 1.0, len(point))
+        turned = towards + spread * rng.uniform(-1.0, 1.0, len(point))
+        yield [as_fraction(entry) for entry in turned.tolist()]
+    longest = max(map(abs, exact)) or Fraction(1)
+    for turn in range(_TRIES):
+        shares = 2.0 ** -(turn % 32) * rng.uniform(-1.0, 1.0, len(point))
+        yield [
+            entry + (abs(entry) or longest) * as_fraction(share)
+            for entry, share in zip(exact, shares.tolist(), strict=True)
+        ]
 
 
-def start_code(net: ExactNetwork, domain: ExactDomain, point: Floats, inside: Floats) -> Integers:
+def start_code(net: ExactNetwork, domain: ExactDomain, point: Floats, inside: Sequence[Fraction]) -> Integers:
     """Activation code of a region whose closure holds the point.
 
     A point on a knot, or on the domain's boundary, moves off it by itself: the code is
@@ -55,7 +68,7 @@ def start_code(net: ExactNetwork, domain: ExactDomain, point: Floats, inside: Fl
     point
         (S,) a point of the domain.
     inside
-        (S,) a point in the interior of the domain.
+        A point in the interior of the domain, exact: S numbers.
 
     Returns
     -------
@@ -72,8 +85,7 @@ def start_code(net: ExactNetwork, domain: ExactDomain, point: Floats, inside: Fl
     Guarantee: exact.
     """
     here = [as_fraction(float(z)) for z in point]
-    for direction in _directions(point, inside):
-        step = [as_fraction(float(z)) for z in direction]
+    for step in _directions(point, inside):
         if any(_sign(row, here, step) <= 0 for row in domain.rows):
             continue
         code = _code_beside(net, here, step)
@@ -95,7 +107,7 @@ def start_regions(net: Network, domain: Domain, points: Floats) -> Integers:
     generic = ~pieces.on_knot & (sign_at(np.column_stack([normals, -sides]), points) < 0).all(axis=1)
     codes = np.array(pieces.low, np.int64)
     for place in np.flatnonzero(~generic).tolist():
-        exact, inside = exact_network(net.layers), domain.interior_point()
+        exact, inside = exact_network(net.layers), domain.exact_interior_point()
         codes[place] = start_code(exact, ExactDomain(normals, sides), points[place], inside)
     return codes
 

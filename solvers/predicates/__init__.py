@@ -1,6 +1,7 @@
 """Filtered predicates: the one doorway from floats to decisions.
 
-`rounding` has the constants of the error model, `signs` exact predicates for the slow side.
+`rounding` has the constants of the error model, `steps` the steps of a forward product in NumPy, `signs`
+exact predicates for the slow side.
 
 The error model. A computed number comes with a bound of how far it is from the number that the
 inputs define. A float that was computed is never taken for exact: only inputs are. A sum of

@@ -14,10 +14,16 @@ from polyspline.domains import Box, Domain, Polytope, WholeSpace
 from polyspline.enumeration import enumerate_regions
 from polyspline.errors import ArgumentError, DomainError
 from polyspline.inversion.image_pairs import image_ranges, meeting_pairs
-from polyspline.inversion.injectivity import Injectivity, InjectivityVerdict, injectivity
+from polyspline.inversion.injectivity import (
+    Injectivity,
+    InjectivityVerdict,
+    _certainly_full_rank,
+    injectivity,
+)
 from polyspline.inversion.region_maps import mapper_of
 from polyspline.network import Network
 from polyspline.partition import Partition
+from solvers.rational import rank
 from tests.inversion.support import exact_image, maxout
 from tests.oracle.cases import integer_weights, random_weights
 
@@ -53,8 +59,9 @@ def check_pair(net: Network, domain: Domain, found: Injectivity) -> None:
     assert found.pair is not None
     first, second = found.pair
     assert np.all(domain.contains(np.array([first, second])))
-    assert found.separation == np.linalg.norm(first - second) > 0
-    assert found.residual == np.linalg.norm(net(first) - net(second))
+    assert found.separation == pytest.approx(np.linalg.norm(first - second), rel=1e-15)
+    assert found.separation > 0
+    assert found.residual == pytest.approx(np.linalg.norm(net(first) - net(second)), rel=1e-15)
     assert found.residual <= 1e-13 * (1 + np.linalg.norm(net(first)))
     assert found.residual <= 1e-8 * found.separation
 
@@ -288,6 +295,62 @@ def test_bad_input_is_refused() -> None:
         injectivity(net, part.domain, part, solver="abacus")
     with pytest.raises(DomainError):
         injectivity(net, Box(-1, 1, dim=2))
+
+
+# ---- the rank of slopes
+
+
+@pytest.mark.parametrize(
+    "weights",
+    [
+        [[[5e-160, 9e-160]], [[3e-160], [5e-160]]],
+        [[[5e-200, 9e-200]], [[3e-200], [5e-200]], [[1e200, 0], [0, 1e200]], [[1e150, 0], [0, 1e150]]],
+        [[[1e200, 3e200]], [[1e200], [7e200]]],
+        [[[0.1, 0.3]], [[0.7], [1 / 3]]],
+        [[[0.1, 0.3], [0.1, 0.3]]],
+    ],
+)
+def test_a_slope_of_rank_1_is_never_proven_to_have_rank_2(weights: list[list[list[float]]]) -> None:
+    net = Network.from_layers(weights, [[0.0] * len(w) for w in weights], ["identity"] * len(weights))
+    with np.errstate(all="ignore"):
+        found = injectivity(net, Box(-1.0, 1.0, dim=2))
+    assert found.verdict is NO
+    assert found.pair is not None
+    first, second = found.pair
+    size = max(map(abs, exact_image(net, [1.0, 1.0])))
+    for a, b in zip(exact_image(net, first), exact_image(net, second), strict=True):
+        assert abs(a - b) <= Fraction(1, 10**12) * size
+    assert found.separation > 0
+
+
+@pytest.mark.parametrize("scale", [1e-300, 1e-160, 1.0, 1e160, 1e300])
+def test_ranks_do_not_depend_on_the_scale(scale: float) -> None:
+    rows = np.array([[1.0, 2.0], [3.0, 5.0], [1.0, 1.0]])
+    net = Network.from_layers([rows * scale], [[0.0] * 3], ["identity"])
+    part = enumerate_regions(net, Box(-1, 1, dim=2))
+    assert _certainly_full_rank(part, mapper_of(part, net.layers), np.arange(1)).all()
+    assert injectivity(net, part.domain, part).verdict is YES
+
+
+def test_a_rank_that_is_proven_is_the_exact_one() -> None:
+    rng = np.random.default_rng(0)
+    proven = 0
+    for trial in range(300):
+        rows = rng.normal(size=(3, 2)) * 10.0 ** rng.integers(-3, 4, size=(3, 1))
+        # The second column is a multiple of the first, or nearly so.
+        factor = rng.choice([2.0, 0.5, 1 / 3])
+        rows[:, 1] = factor * rows[:, 0]
+        near = trial % 3
+        if near:
+            rows[0, 1] *= 1.0 + rng.choice([2.0**-52, 2.0**-45, 2.0**-30, 2.0**-20])
+        scale = 10.0 ** rng.integers(-300, 301)
+        net = Network.from_layers([rows * scale], [[0.0] * 3], ["identity"])
+        part = enumerate_regions(net, Box(-1, 1, dim=2), max_regions=1)
+        sure = bool(_certainly_full_rank(part, mapper_of(part, net.layers), np.arange(1))[0])
+        if sure:
+            assert rank(net.layers[0].weight) == 2
+            proven += 1
+    assert proven > 20
 
 
 # ---- the pairs that bounds leave
