@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from tests.fuzz.families import FAMILIES, Name
-from tests.fuzz.runner import Worker, names, run_cases, shown, table
+from tests.fuzz.runner import TURN_SECONDS, Worker, names, run_cases, shown, table
 from tests.fuzz.verdict import Failure
 
 
@@ -56,7 +56,7 @@ def main(arguments: Sequence[str]) -> int:
         if any(shows[kind] <= options.show for kind in kinds):
             print(shown(name, failures), flush=True)
 
-    chosen = names(families, options.seed)
+    chosen = names(families, options.seed, TURN_SECONDS)
     if options.index is not None:
         chosen = iter([Name(family, options.seed, options.index) for family in families])
     worker = Worker()

@@ -37,8 +37,8 @@ def pick(rng: Rng, choices: Sequence[str]) -> str:
 
 def number(rng: Rng, choices: Sequence[float]) -> float:
     """One of some numbers."""
-    picked: float = choices[int(rng.integers(len(choices)))]
-    return picked
+    at = int(rng.integers(len(choices)))
+    return float(choices[at])
 
 
 def chance(rng: Rng, share: float) -> bool:

@@ -45,20 +45,29 @@ def decimal_maxout(rng: Rng) -> PartitionCase:
     dim = dimension(rng)
     place = _decimal_box(rng, dim)
     members = int(rng.choice([2, 2, 3]))
-    groups = int(rng.integers(1, 4 - dim // 2))
+    groups = 1 if chance(rng, 0.6) else int(rng.integers(1, 4 - dim // 2))
     rows = decimals(rng, (groups * members, dim))
     biases = decimals(rng, (groups * members,))
     for group in range(groups):
-        point = _corner(rng, place) if chance(rng, 0.7) else decimals(rng, (dim,), 1, 0.5)
+        point = _corner(rng, place) if chance(rng, 0.85) else decimals(rng, (dim,), 1, 0.5)
         level = decimal(rng)
         for member in range(members):
             at = group * members + member
-            if chance(rng, 0.8):
+            if chance(rng, 0.95):
                 biases[at] = round(level - float(rows[at] @ point), 2)
     layers = Layers([rows], [biases], [f"max:{members}"])
-    if chance(rng, 0.3):
+    if chance(rng, 0.15):
         layers = on_top(rng, layers, 2)
     return PartitionCase(layers, place, _corner(rng, place).tolist())
+
+
+DECIMAL_UNITS = (
+    "hardtanh:-0.3,0.7",
+    "softshrink:0.3",
+    "hardtanh:0.1,0.6",
+    "softshrink:0.7",
+    "hardtanh:-0.9,-0.4",
+)
 
 
 def decimal_knots(rng: Rng) -> PartitionCase:
@@ -66,46 +75,58 @@ def decimal_knots(rng: Rng) -> PartitionCase:
     dim = dimension(rng)
     place = _decimal_box(rng, dim)
     width = int(rng.integers(1, 5 - dim // 2))
-    names = [pick(rng, SCALAR) for _ in range(width)]
-    rows, biases = decimals(rng, (width, dim)), decimals(rng, (width,), 2)
+    names = [pick(rng, [*SCALAR, *DECIMAL_UNITS]) for _ in range(width)]
+    rows, biases = decimals(rng, (width, dim), 1, 2.0), decimals(rng, (width,), 2)
+    if chance(rng, 0.6):
+        # The difference of two decimals may round to a number of few bits, like these.
+        rows = rng.integers(-4, 5, (width, dim)) / 2.0
     shared = decimals(rng, (dim,), 1, 0.5)
     for at, name in enumerate(names):
         point = _corner(rng, place) if chance(rng, 0.5) else shared
-        if chance(rng, 0.8):
+        if chance(rng, 0.9):
             biases[at] = round(number(rng, knots_of(name)) - float(rows[at] @ point), 3)
     layers = Layers([rows], [biases], ["|".join(names)])
-    if chance(rng, 0.5):
+    if chance(rng, 0.25):
         layers = on_top(rng, layers, int(rng.integers(1, 4)))
     return PartitionCase(layers, place, _corner(rng, place).tolist())
 
 
+TINY_SHIFTS = (2.0**-53, 2.0**-54, 2.0**-60, 1e-200, 5e-324)
+
+
 def knots_by_an_ulp(rng: Rng) -> PartitionCase:
-    """Dyadic rows whose knots miss a corner, or one another, by an ulp of the bias."""
+    """Dyadic rows whose knots miss a corner, or one another, by an ulp of the bias or less."""
     dim = dimension(rng)
     place = cube_place(dim, number(rng, [1.0, 2.0, 4.0]))
-    width = int(rng.integers(1, 5 - dim // 2))
+    width = int(rng.integers(1, 4 - dim // 2))
     names = [pick(rng, [*SCALAR, "hardtanh", "hardtanh"]) for _ in range(width)]
     rows = rng.integers(-4, 5, (width, dim)) / 4.0
     biases = np.zeros(width)
     shared = rng.integers(-2, 3, dim) / 4.0
     for at, name in enumerate(names):
-        if at and chance(rng, 0.4):
+        point = _corner(rng, place) if chance(rng, 0.6) else shared
+        knot = number(rng, knots_of(name))
+        if at and chance(rng, 0.3):
             # A duplicate of an earlier row, but for an ulp.
             other = int(rng.integers(at))
             rows[at], biases[at] = rows[other], biases[other]
             names[at] = names[other] if chance(rng, 0.5) else name
             axis = int(rng.integers(dim))
             rows[at, axis] = nudged(float(rows[at, axis]), few_ulps(rng, 1))
+        elif point.any() and chance(rng, 0.7):
+            # The difference of bias and knot has fewer bits behind the point than the bias.
+            biases[at] = -knot * number(rng, [1.0, 1.0, 0.5, 0.25, 0.0])
+            axis = int(rng.choice(np.flatnonzero(point)))
+            rest = float(rows[at] @ point) - rows[at, axis] * point[axis]
+            rows[at, axis] = (knot - biases[at] - rest) / point[axis]
         else:
-            point = _corner(rng, place) if chance(rng, 0.4) else shared
-            biases[at] = number(rng, knots_of(name)) - float(rows[at] @ point)
-        if chance(rng, 0.6):
-            shift = number(rng, [2.0**-53, -(2.0**-53), 2.0**-54, 2.0**-60, 5e-324, -5e-324])
-            biases[at] = nudged(float(biases[at]), few_ulps(rng)) if chance(rng, 0.5) else biases[at] + shift
-            if biases[at] == 0.0:
-                biases[at] = shift * number(rng, [1.0, 0.25, 2.0**-20])
+            biases[at] = knot - float(rows[at] @ point)
+        if chance(rng, 0.7):
+            shift = number(rng, TINY_SHIFTS) * number(rng, [1.0, -1.0])
+            stepped = nudged(float(biases[at]), few_ulps(rng, 1))
+            biases[at] = stepped if biases[at] and chance(rng, 0.7) else biases[at] + shift
     layers = Layers([rows], [biases], ["|".join(names)])
-    if chance(rng, 0.4):
+    if chance(rng, 0.3):
         layers = on_top(rng, layers, int(rng.integers(1, 3)), integral=True)
     return PartitionCase(layers, place, _corner(rng, place).tolist())
 
@@ -212,7 +233,8 @@ def maxout(rng: Rng) -> PartitionCase:
     biases = rng.integers(-1, 2, shape[0]) * number(rng, [0.0, 0.0, 0.5, 0.1])
     if chance(rng, 0.3):
         # All members in one pencil: 2, 1, 0 times a row.
-        rows = np.array([(shape[0] - 1.0 - at) * rows[0] for at in range(shape[0])])
+        factors = np.arange(shape[0], dtype=np.float64)[::-1]
+        rows = factors[:, None] * rows[:1]
     layers = Layers([rows], [biases], [f"max:{members}"])
     if chance(rng, 0.4):
         two = Layers([decimals(rng, (4, groups))], [decimals(rng, (4,))], ["max:2"])

@@ -16,6 +16,9 @@ from tests.fuzz.verdict import Failure, Verdict
 CASE_SECONDS = 120.0
 """A case that takes longer hangs."""
 
+TURN_SECONDS = 0.5
+"""How long a family has its turn."""
+
 COMPILE_SECONDS = 600.0
 """The first case of a family may have kernels to compile."""
 
@@ -83,11 +86,15 @@ def judge_here(name: Name) -> Verdict:
     return judge(make_case(name))
 
 
-def names(families: Sequence[str], seed: int) -> Iterator[Name]:
-    """Names of cases without end, by families in turn."""
-    for index in count():
+def names(families: Sequence[str], seed: int, turn: float = 0.0) -> Iterator[Name]:
+    """Names of cases without end, by families in turn; each has a case, and more until its turn is over."""
+    cases = {family: count() for family in families}
+    while True:
         for family in families:
-            yield Name(family, seed, index)
+            began = time.perf_counter()
+            yield Name(family, seed, next(cases[family]))
+            while time.perf_counter() - began < turn:
+                yield Name(family, seed, next(cases[family]))
 
 
 def run_cases(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 import numpy as np
 
@@ -44,16 +43,35 @@ def _scaled_rows(rng: Rng, dim: int, scales: list[float], activation: str, bias_
     return Layers([first, second], [bias, shift], ["identity", activation])
 
 
+def _rounded_products(rng: Rng, dim: int) -> Layers:
+    """A product of some tens of the least float64, whose knot is near that of an ordinary unit."""
+    small = number(rng, [1e-160, 1e-100, 1e-250])
+    share = rng.uniform(2.0, 60.0)
+    cut = int(rng.integers(1, max(2, int(share))))
+    other = round(cut / share + rng.uniform(-1.0, 1.0) / share, 3)
+    first = np.zeros((2, dim))
+    first[:, 0] = [small, 1.0]
+    second = np.diag([share * (LEAST / small) if small > 1e-200 else share * 1e-74, 1.0])
+    return Layers(
+        [first, second],
+        [np.zeros(2), np.array([-cut * LEAST, -other])],
+        ["identity", pick(rng, KNOT_AT_ZERO)],
+    )
+
+
 def subnormals(rng: Rng) -> PartitionCase:
     """Weights, biases and products of a few times 2^-1074."""
     dim = dimension(rng)
-    if chance(rng, 0.5):
+    kind = pick(rng, ["weights", "knots", "rows"])
+    if kind == "weights":
         width = int(rng.integers(1, 4))
         weight = _few(rng, (width, dim))
         bias = np.array([decimal(rng, 2, 0.6) for _ in range(width)])
         weight[0] = [LEAST * int(rng.integers(-3, 4)) or LEAST for _ in range(dim)]
-        bias[0] = LEAST * int(rng.integers(-3, 4))
+        bias[0] = 0.0 if chance(rng, 0.6) else LEAST * int(rng.integers(-3, 4))
         layers = Layers([weight], [bias], [pick(rng, KNOT_AT_ZERO)])
+    elif kind == "knots":
+        layers = _rounded_products(rng, dim)
     else:
         scales = [1e-160, 1e-161, 1.95e-162, 3e-163, 2.0**-537, 2.0**-530]
         layers = _scaled_rows(rng, dim, scales, pick(rng, KNOT_AT_ZERO), LEAST)
@@ -98,7 +116,8 @@ def overflow(rng: Rng) -> PartitionCase:
     dim = dimension(rng)
     width = int(rng.integers(1, 4))
     weight, bias = _few(rng, (width, dim)), np.array([decimal(rng, 1, 0.5) for _ in range(width)])
-    scale = number(rng, [1e308, 1e307, 8e307])
+    bias[rng.random(width) < 0.4] = 0.0
+    scale = number(rng, [1e308, 1e308, 1e307, 8e307])
     at = int(rng.integers(width))
     place = cube_place(dim)
     kind = pick(rng, ["row", "bias", "box", "both"])
@@ -130,49 +149,68 @@ def restored_chains(rng: Rng) -> PartitionCase:
     return PartitionCase(Layers(weights, biases, names), cube_place(dim), [-1.0] * dim)
 
 
+def _fine(rng: Rng, dim: int) -> tuple[Layers, FloatArray, float]:
+    """Coefficients that cancel to a few of their last bits, a point of the first knot, a size.
+
+    A row r of so many bits is seen twice, times 1 + k 2^-e and times -1: points of this size give values
+    on the grid of 2^-e within 53 bits, but the products of the rows have more.
+    """
+    bits = int(rng.integers(8, 27))
+    inverse = int(rng.integers(4, min(bits - 2, 21)))
+    lowest, highest = 54 - bits, 51 - bits + inverse
+    grain = int(rng.integers(min(lowest, highest), highest + 1))
+    size, grid = math.ldexp(1.0, -inverse), math.ldexp(1.0, grain)
+    pairs = 2 if chance(rng, 0.3) else 1
+    first, second, shift = [], np.zeros((pairs + 1, 2 * pairs + 1)), []
+    point = np.zeros(dim)
+    for pair in range(pairs):
+        row = [float(rng.integers(2 ** (bits - 1), 2**bits) | 1) for _ in range(dim)]
+        first += [row, row]
+        extra = int(rng.choice([1, 3, 3, 5])) / grid
+        second[pair, 2 * pair : 2 * pair + 2] = [1.0 + extra, -1.0]
+        knot = rng.uniform(-0.9, 0.9, dim) * size
+        value = round(float(np.dot(row, knot)) * extra * grid) / grid
+        shift.append(-value)
+        if pair == 0:
+            point = knot
+            # The knot of the bias as it was rounded.
+            point[0] += (value / extra - float(np.dot(row, knot))) / row[0]
+    if chance(rng, 0.7):
+        # A knot between the first one and where it lies if the products of its row are rounded.
+        plain = [x * power(rng, -8, -4) for x in first[0]] if dim == 1 else first[0]
+        rounded = np.array(first[0]) * second[0, 0] - np.array(first[0])
+        moved = -shift[0] / float(np.dot(rounded, point)) if np.dot(rounded, point) else 1.0
+        at = point * (1.0 + (moved - 1.0) * number(rng, [0.5, 0.1, 0.9]))
+    else:
+        plain = [float(rng.integers(1, 16)) for _ in range(dim)]
+        at = rng.uniform(-0.9, 0.9, dim) * size
+    first.append(plain)
+    shift.append(-round(float(np.dot(plain, at)) * grid) / grid)
+    second[pairs, 2 * pairs] = 1.0
+    layers = Layers(
+        [np.array(first), second],
+        [np.zeros(len(first)), np.array(shift)],
+        ["identity", pick(rng, KNOT_AT_ZERO)],
+    )
+    return layers, point, size
+
+
 def fine_coefficients(rng: Rng) -> PartitionCase:
     """Coefficients of 8 to 26 bits that cancel in the second layer, over boxes of radius 2^-4 to 2^-20."""
     dim = dimension(rng)
-    radius = power(rng, -20, -4) if chance(rng, 0.8) else power(rng, -4, -1)
-    pairs = int(rng.integers(1, 3)) if dim < 3 else 1
-    first, second, shift = [], [], []
-    for pair in range(pairs):
-        row = [float(rng.integers(2 ** int(rng.integers(7, 26))) + 1) for _ in range(dim)]
-        factor = 1.0 + int(rng.integers(1, 8)) * power(rng, -50, -30)
-        first += [row, row]
-        second.append([0.0] * (2 * pair) + [factor, -1.0])
-        point = rng.uniform(-0.9, 0.9, dim) * radius
-        shift.append(-float(np.dot(row, point)) * (factor - 1.0))
-    plain = [float(rng.integers(1, 256)) for _ in range(dim)]
-    first.append(plain)
-    shift.append(-float(np.dot(plain, rng.uniform(-0.9, 0.9, dim) * radius)))
-    width = len(first)
-    rows = [[*row, *[0.0] * (width - len(row))] for row in second]
-    rows.append([0.0] * (width - 1) + [1.0])
-    if chance(rng, 0.3):
-        rows[-1][0] = -1.0
-    layers = Layers(
-        [np.array(first), np.array(rows)],
-        [np.zeros(width), np.array(shift)],
-        ["identity", pick(rng, KNOT_AT_ZERO)],
-    )
-    return PartitionCase(layers, cube_place(dim, radius), [0.0] * dim)
+    layers, _, size = _fine(rng, dim)
+    return PartitionCase(layers, cube_place(dim, size), [0.0] * dim)
 
 
 def fine_balls(rng: Rng) -> PartitionCase:
-    """The same over the whole space, in balls of radius 2^-20 to 2^-4 or 1e-6 near the knot."""
-    case = fine_coefficients(rng)
-    dim = case.place.dimension
-    radius = number(rng, [1e-6, power(rng, -20, -4)])
-    first, second = case.layers.weights
-    row = (second[0] @ first).tolist()
-    exact = [float(first[0, axis]) * (second[0, 0] - 1.0) for axis in range(dim)]
-    knot = np.zeros(dim)
-    knot[0] = -case.layers.biases[1][0] / (exact[0] or row[0] or 1.0)
-    centre = knot.copy()
-    centre[0] += radius * number(rng, [0.5, 0.9, 1.1, 2.0, -0.5, -1.5, 100.0, -130.0])
+    """The same over the whole space, in balls near the knot."""
+    dim = dimension(rng)
+    layers, point, size = _fine(rng, dim)
+    radius = number(rng, [1e-6, size * power(rng, -12, -2)])
+    centre = point.copy()
+    centre[0] += radius * number(rng, [0.0, 0.5, 0.9, 1.1, 2.0, -0.5, -1.5, 30.0, -50.0])
     ball = BallAround(centre.tolist(), radius, pick(rng, ["l2", "linf"]))
-    return replace(case, place=Place("space", dim), ball=ball)
+    return PartitionCase(layers, Place("space", dim), [0.0] * dim, ball)
 
 
 def touching_balls(rng: Rng) -> PartitionCase:

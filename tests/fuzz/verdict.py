@@ -62,7 +62,7 @@ class Verdict:
         return list(dict.fromkeys(failure.kind for failure in self.failures))
 
     def attempt(self, what: str, call: Callable[[], T]) -> T | None:
-        """Result of a call; None, and a failure unless it may refuse, where it raises; a warning is one, too."""
+        """Result of a call; None, and a failure unless it may refuse, where it raises. Warnings fail, too."""
         with warnings.catch_warnings(record=True) as warned:
             warnings.simplefilter("always")
             result = self._called(what, call)
