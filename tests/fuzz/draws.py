@@ -49,7 +49,7 @@ def chance(rng: Rng, share: float) -> bool:
 def decimal(rng: Rng, digits: int = 1, most: float = 1.0) -> float:
     """A decimal number of so many digits behind the point, in [-most, most]."""
     top = round(most * 10**digits)
-    return round(int(rng.integers(-top, top + 1)) / 10**digits, digits)
+    return float(round(int(rng.integers(-top, top + 1)) / 10**digits, digits))
 
 
 def decimals(rng: Rng, shape: tuple[int, ...], digits: int = 1, most: float = 1.0) -> FloatArray:

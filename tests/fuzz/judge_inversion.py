@@ -12,6 +12,7 @@ from typing import Any
 
 import polyspline as ps
 from tests.fuzz.cases import InversionCase
+from tests.fuzz.descent import descend
 from tests.fuzz.verdict import Verdict
 from tests.oracle import exact_sides, integer_layers
 from tests.oracle.forms import IntegerLayer
@@ -48,7 +49,7 @@ def judge_inversion(case: InversionCase) -> Verdict:
     chain = integer_layers(case.layers.oracle())
     runs = [_run(verdict, case, chain, net, domain, method, gap) for method, gap in case.runs]
     reached = [(str(run), run.exact) for run in runs if run.exact is not None]
-    for point in case.points:
+    for point in [*case.points, *_nearer(case, runs)]:
         reached.append((f"the point {point}", exact_distance(chain, case, point)))
     for run in runs:
         if run.found is None:
@@ -56,6 +57,15 @@ def judge_inversion(case: InversionCase) -> Verdict:
         _check_bound(verdict, case, run, reached)
         _check_words(verdict, case, run)
     return verdict
+
+
+def _nearer(case: InversionCase, runs: Sequence[_Run]) -> list[list[float]]:
+    """Points found by descending from those that the runs found, and from those that are given."""
+    if case.refusable:
+        return []
+    starts = [run.found.z.tolist() for run in runs if run.exact is not None]
+    found = [descend(case, start) for start in [*starts, *case.points]]
+    return [point for point in found if point is not None]
 
 
 def _run(

@@ -229,12 +229,12 @@ def maxout(rng: Rng) -> PartitionCase:
     members = int(rng.choice([2, 3, 3, 4]))
     groups = 1 if dim == 3 else int(rng.integers(1, 3))
     shape = (groups * members, dim)
-    rows = rng.integers(-2, 3, shape).astype(np.float64)
+    rows: FloatArray = rng.integers(-2, 3, shape).astype(np.float64)
     biases = rng.integers(-1, 2, shape[0]) * number(rng, [0.0, 0.0, 0.5, 0.1])
     if chance(rng, 0.3):
         # All members in one pencil: 2, 1, 0 times a row.
         factors = np.arange(shape[0], dtype=np.float64)[::-1]
-        rows = factors[:, None] * rows[:1]
+        rows = np.asarray(factors[:, None] * rows[:1])
     layers = Layers([rows], [biases], [f"max:{members}"])
     if chance(rng, 0.4):
         two = Layers([decimals(rng, (4, groups))], [decimals(rng, (4,))], ["max:2"])
