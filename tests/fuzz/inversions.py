@@ -92,14 +92,18 @@ def wide_outputs(rng: Rng) -> InversionCase:
 def integer_nets(rng: Rng) -> InversionCase:
     """Integer weights with abs and the like, L1 and Linf more often: dual programs full of ties."""
     widths = [(2, 5, 4, 6, 14), (2, 4, 4, 9), (3, 5, 8), (2, 5, 4, 6, 14)][int(rng.integers(4))]
-    weights = [rng.integers(-2, 3, (b, a)).astype(float) for a, b in pairwise(widths)]
-    biases = [rng.integers(-2, 3, b).astype(float) for b in widths[1:]]
+    most = int(rng.integers(1, 4))
+    weights = [rng.integers(-most, most + 1, (b, a)).astype(float) for a, b in pairwise(widths)]
+    biases = [rng.integers(-most, most + 1, b).astype(float) for b in widths[1:]]
     names = [pick(rng, ["abs", "abs", "relu", "hardtanh"])] * (len(weights) - 1) + ["identity"]
     layers = Layers(weights, biases, names)
-    point = rng.integers(-4, 5, widths[0]) / 4.0
-    x = _image(layers, point) + rng.integers(-1, 2, widths[-1]) * number(rng, [0.0, 0.5, 1.0])
+    half_width = number(rng, [1.0, 2.0])
+    point = np.asarray(rng.uniform(-half_width, half_width, widths[0]))
+    if chance(rng, 0.3):
+        point = np.round(4.0 * point) / 4.0
+    x = np.round(_image(layers, point)) + rng.integers(-1, 2, widths[-1]) * number(rng, [0.5, 1.0, 1.0])
     runs = [("search", 1e-6), ("scan", 1e-6), ("search", number(rng, GAPS))]
-    return _case(layers, 1.0, x, pick(rng, ["l1", "linf", "l1", "linf", "l2"]), runs, [point])
+    return _case(layers, half_width, x, pick(rng, ["l1", "linf", "l1", "linf", "l2"]), runs, [point])
 
 
 def max_groups(rng: Rng) -> InversionCase:

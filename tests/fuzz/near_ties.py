@@ -230,7 +230,7 @@ def maxout(rng: Rng) -> PartitionCase:
     groups = 1 if dim == 3 else int(rng.integers(1, 3))
     shape = (groups * members, dim)
     rows: FloatArray = rng.integers(-2, 3, shape).astype(np.float64)
-    biases = rng.integers(-1, 2, shape[0]) * number(rng, [0.0, 0.0, 0.5, 0.1])
+    biases = rng.integers(-1, 2, shape[0]).astype(np.float64) * number(rng, [0.0, 0.0, 0.5, 0.1])
     if chance(rng, 0.3):
         # All members in one pencil: 2, 1, 0 times a row.
         factors = np.arange(shape[0], dtype=np.float64)[::-1]
