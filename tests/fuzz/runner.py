@@ -13,7 +13,7 @@ from tests.fuzz.families import Name, judge, make_case
 from tests.fuzz.printer import as_python
 from tests.fuzz.verdict import Failure, Verdict
 
-CASE_SECONDS = 120.0
+CASE_SECONDS = 60.0
 """A case that takes longer hangs."""
 
 TURN_SECONDS = 0.5
@@ -32,6 +32,7 @@ class Tally:
     cases, failures : how many, and how many of them failed.
     seconds : wall time.
     beyond : cases that the oracle was not asked about.
+    unproven : inversions that ended by themselves above the gap asked for, and say why.
     refused : calls that ended in an error of the package, where that is an answer.
     first_failure : seconds of this family's time until the first failure.
     kinds : how many cases failed in each way.
@@ -42,6 +43,7 @@ class Tally:
     seconds: float = 0.0
     beyond: int = 0
     refused: int = 0
+    unproven: int = 0
     first_failure: float | None = None
     kinds: dict[str, int] = field(default_factory=dict)
 
@@ -51,6 +53,7 @@ class Tally:
         self.seconds += seconds
         self.beyond += verdict.beyond
         self.refused += verdict.refused
+        self.unproven += verdict.unproven
         if verdict.failures:
             self.failures += 1
             if self.first_failure is None:
@@ -176,13 +179,13 @@ def table(run: Run) -> str:
     """A line for each family."""
     lines = [
         f"{'family':<20}{'cases':>8}{'failures':>10}{'seconds':>9}{'first at':>10}"
-        f"{'no oracle':>11}{'refused':>9}  failures by kind"
+        f"{'no oracle':>11}{'refused':>9}{'unproven':>10}  failures by kind"
     ]
     for family, tally in run.tallies.items():
         first = "-" if tally.first_failure is None else f"{tally.first_failure:.1f}"
         lines.append(
             f"{family:<20}{tally.cases:>8}{tally.failures:>10}{tally.seconds:>9.1f}{first:>10}"
-            f"{tally.beyond:>11}{tally.refused:>9}  "
+            f"{tally.beyond:>11}{tally.refused:>9}{tally.unproven:>10}  "
             + ", ".join(f"{kind} {number}" for kind, number in sorted(tally.kinds.items()))
         )
     return "\n".join(lines)

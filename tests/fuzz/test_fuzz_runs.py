@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -41,10 +41,18 @@ def inversion_case(norm: str) -> InversionCase:
 # ---- the run in the checks
 
 
+@pytest.fixture(scope="module")
+def worker() -> Iterator[Worker]:
+    """A process, so that a case that hangs is a failure."""
+    process = Worker()
+    yield process
+    process.close()
+
+
 @pytest.mark.parametrize("family", FAMILIES)
-def test_a_short_run_finds_nothing(family: str) -> None:
+def test_a_short_run_finds_nothing(family: str, worker: Worker) -> None:
     chosen = (Name(family, SEED, index) for index in range(CASES.get(family, USUAL)))
-    run = run_cases(chosen)
+    run = run_cases(chosen, worker)
     assert run.passed, "\n".join(shown(name, failures) for name, failures in run.failing[:2])
 
 
@@ -293,14 +301,21 @@ def test_the_descent_ends_at_the_nearest_point_of_a_convex_problem(norm: str) ->
 # ---- the run
 
 
-def test_a_process_judges_a_case_as_this_one_does() -> None:
-    worker = Worker()
+def test_a_process_judges_a_case_as_this_one_does(worker: Worker) -> None:
+    for index in range(2):
+        name = Name("integers", SEED, index)
+        assert worker(name).kinds == judge_here(name).kinds
+
+
+def test_a_process_that_does_not_answer_is_ended() -> None:
+    impatient = Worker(limit=1e-3)
     try:
-        for index in range(2):
-            name = Name("integers", SEED, index)
-            assert worker(name).kinds == judge_here(name).kinds
+        name = Name("deep-chains", SEED, 0)
+        assert impatient(name).kinds == judge_here(name).kinds  # the first of a family may compile
+        assert impatient(name).kinds == ["hangs"]
+        assert impatient(name).kinds == ["hangs"]
     finally:
-        worker.close()
+        impatient.close()
 
 
 def test_the_table_and_the_exit_tell_of_failures(

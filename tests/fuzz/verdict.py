@@ -44,12 +44,14 @@ class Verdict:
     refusable : whether an error of the package is an answer.
     failures : what is wrong, each a kind of failure (a word) and a sentence.
     refused : how many calls ended in such an error.
+    unproven : inversions that ended by themselves, above the gap, and say why.
     beyond : whether the oracle was not asked, as the case has too many cells for it.
     """
 
     refusable: bool = False
     failures: list[Failure] = field(default_factory=list)
     refused: int = 0
+    unproven: int = 0
     beyond: bool = False
 
     def fail(self, kind: str, what: str) -> None:
