@@ -16,7 +16,7 @@ from scipy.optimize import linprog, minimize
 from tests.fuzz.cases import InversionCase
 from tests.oracle.forms import FloatArray, OracleLayer, UnitTable
 
-MAX_SOLVES = 40
+MAX_SOLVES = 80
 ACTIVE = 1e-7
 BEYOND = 1e-6
 

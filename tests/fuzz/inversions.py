@@ -128,8 +128,24 @@ def exact_images(rng: Rng) -> InversionCase:
     return _case(layers, 1.0, x, pick(rng, NORMS), runs, [point])
 
 
+def _restored(rng: Rng) -> InversionCase:
+    """Values that underflow in two layers and are scaled back by two more, to an ordinary target."""
+    tiny, back = number(rng, [1e-200, 1e-170, 1e-160]), number(rng, [1e200, 1e170])
+    scales = [tiny, tiny, back, back] if chance(rng, 0.5) else [1e-200, 1e-200, 1e300, 1e100]
+    width = int(rng.integers(1, 3))
+    weights: list[FloatArray] = [np.eye(width) * scale * number(rng, [1.0, -1.0, 0.5]) for scale in scales]
+    names = [pick(rng, ["identity", "identity", "leaky_relu:0.5", "abs"]) for _ in scales[:-1]]
+    layers = Layers(weights, [np.zeros(width)] * 4, [*names, "identity"])
+    point = np.asarray(rng.uniform(-0.9, 0.9, width))
+    target = np.array([number(rng, [0.5, -0.5, 0.25]) for _ in range(width)])
+    runs = [("scan", 1e-6), ("search", 1e-6)]
+    return _case(layers, 1.0, target, pick(rng, NORMS), runs, [point, target], seconds=5.0, refusable=True)
+
+
 def wide_scales(rng: Rng) -> InversionCase:
     """Layers and targets of scales far apart; an error is an answer, within the limit."""
+    if chance(rng, 0.3):
+        return _restored(rng)
     dim = int(rng.integers(1, 3))
     widths = [dim, int(rng.integers(1, 4)), int(rng.integers(1, 4)), int(rng.integers(1, 3))]
     names = [
