@@ -12,12 +12,13 @@ from tests.oracle.forms import (
     exact_unit_forms,
     integer_layers,
 )
-from tests.oracle.partition import Code, OraclePartition, oracle_partition
+from tests.oracle.partition import Code, OraclePartition, OutOfReachError, oracle_partition
 
 __all__ = [
     "Code",
     "OracleLayer",
     "OraclePartition",
+    "OutOfReachError",
     "UnitTable",
     "brute_partition",
     "exact_affine",

@@ -40,7 +40,27 @@ def oracle_layers(
 
 def unit_of(name: str) -> UnitTable | Members:
     """The oracle's unit of one spelling: a table, or the number of members of ``max:n``."""
-    return int(name.removeprefix("max:")) if name.startswith("max:") else TABLES[name]
+    if name in TABLES:
+        return TABLES[name]
+    key, _, text = name.partition(":")
+    if key == "max":
+        return int(text)
+    if key == "piecewise":
+        knots, slopes, offsets = map(_numbers, text.split("/"))
+        return knots, slopes, offsets
+    numbers = _numbers(text)
+    if key == "leaky_relu":
+        return (0.0,), (numbers[0], 1.0), (0.0, 0.0)
+    if key == "hardtanh":
+        return numbers, (0.0, 1.0, 0.0), (numbers[0], 0.0, numbers[1])
+    if key == "softshrink":
+        (width,) = numbers
+        return (-width, width), (1.0, 0.0, 1.0), (width, 0.0, -width)
+    raise KeyError(name)
+
+
+def _numbers(text: str) -> list[float]:
+    return [float(entry) for entry in text.split(",") if entry]
 
 
 def random_weights(widths: Sequence[int], seed: int) -> Weights:

@@ -27,6 +27,10 @@ from tests.oracle.integers import Vector, over_common_denominator
 Code = tuple[int, ...]
 
 
+class OutOfReachError(Exception):
+    """A network has more cells than the oracle was asked to cut."""
+
+
 @dataclass(frozen=True)
 class OraclePartition:
     """All regions and adjacencies of one network on one domain.
@@ -168,6 +172,7 @@ def oracle_partition(
     layers: Sequence[OracleLayer],
     domain_rows: tuple[FloatArray, FloatArray] | None,
     whole_space: bool = False,
+    max_cells: int | None = None,
 ) -> OraclePartition:
     """Every region and every adjacency of a network, exactly.
 
@@ -176,6 +181,7 @@ def oracle_partition(
     layers : (weight (out, in), bias (out,), one (knots, slopes, offsets) per neuron), first layer first.
     domain_rows : G (m, S) and h (m,) of a bounded, full domain ``G z <= h``; None for the whole space.
     whole_space : must be True exactly if there are no domain rows (so that a forgotten domain is noticed).
+    max_cells : raise OutOfReachError where a layer leaves more cells than that.
     """
     assert whole_space == (domain_rows is None)
     dimension = layers[0][0].shape[1]
@@ -192,6 +198,8 @@ def oracle_partition(
                 outputs, next_den = layer.activations(forms, forms_den, pieces)
                 entries = [piece for piece, is_unit in zip(pieces, layer.is_unit, strict=True) if is_unit]
                 refined.append((part, code + entries, outputs))
+            if max_cells is not None and len(refined) > max_cells:
+                raise OutOfReachError(f"more than {max_cells} cells")
         work, den = refined, next_den
     codes = [tuple(code) for _, code, _ in work]
     cells = [cell for cell, _, _ in work]
