@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from polyspline.cpa.affine import forward
+from polyspline.cpa.bounds import ROUNDOFF, SAFETY, TINY
 from polyspline.cpa.layers import Layer, make_layer
-from polyspline.cpa.matrices import as_float_array
+from polyspline.cpa.matrices import as_float_array, times
 from polyspline.domains import Domain
 from polyspline.errors import DomainError, ShapeError
 from polyspline.inversion.comparisons import scalar_layers
@@ -67,6 +68,37 @@ class InversionProblem:
     def distances(self, points: npt.ArrayLike) -> Floats:
         """Distances at several points, (B, S) -> (B,)."""
         return self.norm.rows(self.target - self.image(np.asarray(points, dtype=np.float64)))
+
+    def distance_error(self, z: npt.ArrayLike) -> float:
+        """Bound of how far the distance at one point (S,), computed or recomputed, is from the exact one.
+
+        Notes
+        -----
+        Guarantee: certified; infinite where a number is past the largest float.
+
+        A layer's values are sums of `n_in` products and a bias, each off by less than ``(n_in + 4) u`` of
+        its size, by TINY for underflow, and by the inputs' errors times the weights' sizes. A unit moves
+        them apart by no more than its steepest slope, and rounds twice; a max group by no more than the
+        largest of its rows. The norm of the errors, and ``(T + 8) u`` of the distance, are what is left.
+        """
+        value = np.asarray(z, dtype=np.float64)
+        error = np.zeros_like(value)
+        with np.errstate(all="ignore"):
+            for layer in self.layers:
+                sizes = times(layer.sizes, np.abs(value)) + np.abs(layer.bias)
+                unit = (layer.n_in + 4) * ROUNDOFF
+                error = SAFETY * (times(layer.sizes, error + TINY) + unit * sizes) + TINY
+                slopes, offsets = layer.unit_tables
+                steepest = np.max(np.abs(slopes), axis=1)
+                error = steepest * layer.largest_of_rows(error)
+                reach = steepest * layer.largest_of_rows(sizes) + np.max(np.abs(offsets), axis=1)
+                error = SAFETY * (error + 4.0 * ROUNDOFF * reach) + TINY
+                value = forward((layer,), value[None])[0]
+            residual = np.abs(self.target - value)
+            error = SAFETY * (error + 2.0 * ROUNDOFF * residual)
+            rounding = (len(error) + 8) * ROUNDOFF * self.norm.of(residual)
+            bound = SAFETY * (self.norm.of(error) + rounding) + TINY
+        return bound if np.isfinite(bound) else float("inf")
 
     @cached_property
     def zero(self) -> float:

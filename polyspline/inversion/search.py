@@ -11,8 +11,9 @@ from polyspline.inversion.chain import Floats
 from polyspline.inversion.local import improve
 from polyspline.inversion.methods import Options, Outcome
 from polyspline.inversion.node import Node, Relaxer, compile_kernels
+from polyspline.inversion.problem import InversionProblem
 from polyspline.inversion.pseudo_costs import PseudoCosts
-from polyspline.inversion.result import BoundSource
+from polyspline.inversion.result import BoundSource, Ending
 from polyspline.inversion.tracker import Tracker
 
 _STARTS = 8
@@ -21,6 +22,11 @@ _MOST_GAP_USED = 0.999
 """Share of the gap asked for that pruning may use up: the rest is for rounding."""
 _FEW_FIXED = 3
 """A round of probing that decides fewer units is the last one."""
+
+
+def prepare(problem: InversionProblem) -> None:
+    """Compile what searches in the problem's norm call."""
+    compile_kernels(problem.norm)
 
 
 def run(tracker: Tracker, options: Options) -> Outcome:
@@ -53,10 +59,11 @@ def run(tracker: Tracker, options: Options) -> Outcome:
     R. Bunel et al., "Branch and bound for piecewise linear neural network verification", JMLR 21
     (2020); T. Achterberg, T. Koch, A. Martin, "Branching rules revisited", Oper. Res. Lett. 33 (2005).
     """
+    ending = Ending.SECONDS
     if not tracker.out_of_time:
-        compile_kernels(tracker.problem.norm)
-        _Search(tracker, options).go()
-    return Outcome(BoundSource.RIGOROUS, tracker.problem.norm.solver)
+        prepare(tracker.problem)
+        ending = _Search(tracker, options).go()
+    return Outcome(BoundSource.RIGOROUS, tracker.problem.norm.solver, ending)
 
 
 class _Search:
@@ -83,10 +90,14 @@ class _Search:
         return tracker.problem.cutoff(tracker.distance, _MOST_GAP_USED * tracker.asked_gap)
 
     @property
+    def full(self) -> bool:
+        """Whether the limit on nodes is reached."""
+        return self.max_nodes is not None and self.tracker.nodes >= self.max_nodes
+
+    @property
     def stopped(self) -> bool:
-        tracker = self.tracker
-        full = self.max_nodes is not None and tracker.nodes >= self.max_nodes
-        return full or tracker.closed or tracker.out_of_time
+        """Whether there is a reason to end."""
+        return self.full or self.tracker.closed or self.tracker.out_of_time
 
     def note_bound(self, *others: float) -> None:
         """Raise the tracker's bound to the least of all that is open, decided, dropped or given."""
@@ -96,8 +107,8 @@ class _Search:
 
     # ---- the tree
 
-    def go(self) -> None:
-        """Search the tree."""
+    def go(self) -> Ending:
+        """Search the tree, and say why that ended."""
         root = self.root()
         if root is not None:
             self.push(root)
@@ -114,6 +125,9 @@ class _Search:
             self.note_bound()
         if not self.open:
             self.note_bound()
+        if self.full:
+            return Ending.NODES
+        return Ending.SECONDS if self.tracker.out_of_time else Ending.PRECISION
 
     def push(self, node: Node) -> None:
         self.follow(node)
@@ -130,6 +144,8 @@ class _Search:
             self.descend(node.z)
 
     def descend(self, z: Floats) -> None:
+        """Offer a point, and the one that the local search comes to from there."""
+        self.tracker.offer(z)
         self.tracker.offer(improve(self.tracker.problem, z, seconds_left=self.tracker.seconds_left))
 
     def root(self) -> Node | None:
