@@ -20,6 +20,10 @@ _STARTS = 8
 """Random starts of the local search before the tree."""
 _MOST_GAP_USED = 0.999
 """Share of the gap asked for that pruning may use up: the rest is for rounding."""
+_MOST_FINISHES = 20
+"""Relaxations of a node without undecided units, each from the optimum of the one before."""
+_RISEN = 1.0 + 1e-10
+"""Factor by which a bound must rise for another one of these to be worth while."""
 _FEW_FIXED = 3
 """A round of probing that decides fewer units is the last one."""
 
@@ -118,7 +122,7 @@ class _Search:
             if node.bound >= self.cutoff:
                 continue
             if node.decided:
-                self.least_decided = min(self.least_decided, node.bound)
+                self.finish(node)
                 continue
             for part in self.branch(node):
                 self.push(part)
@@ -133,10 +137,35 @@ class _Search:
         self.follow(node)
         heapq.heappush(self.open, (node.bound, next(self.order), node))
 
-    def settle(self, ranges: Floats, before: Node | None = None, rounds: int | None = None) -> Node | None:
-        """Bound a part of a node."""
+    def settle(
+        self,
+        ranges: Floats,
+        before: Node | None = None,
+        rounds: int | None = None,
+        near: Floats | None = None,
+    ) -> Node | None:
+        """Bound a part of a node, its relaxation made strictly convex towards a point or the incumbent."""
         self.tracker.nodes += 1
-        return self.relaxer.settle(ranges, before, self.cutoff, self.tracker.z, rounds)
+        centre = self.tracker.z if near is None else near
+        return self.relaxer.settle(ranges, before, self.cutoff, centre, rounds)
+
+    def finish(self, node: Node) -> None:
+        """Bound a decided node as well as rounding allows: from its own optimum, until that is no help.
+
+        The relaxation over it is the problem itself but for a term that makes it strictly convex, and
+        that costs the less the nearer the centre is to the optimum.
+        """
+        for _ in range(_MOST_FINISHES):
+            again = self.settle(node.ranges.copy(), node, near=node.z)
+            if again is None or again.bound >= self.cutoff:
+                return
+            nearer = self.tracker.distance
+            self.follow(again)
+            helped = self.tracker.distance < nearer or again.bound > node.bound * _RISEN
+            node = again
+            if self.stopped or not helped:
+                break
+        self.least_decided = min(self.least_decided, node.bound)
 
     def follow(self, node: Node) -> None:
         """Follow the relaxed point of a node downhill if it is the nearest yet."""
