@@ -104,6 +104,8 @@ def invert(
     ArgumentError
         If a name is not known, a number is out of its range, or an option is given to a method
         that has no use for it.
+    TooLargeError
+        If x, or what the network may reach over the domain, is beyond 2^400.
     MissingExtraError
         If the back-end, or torch for ``gradient``, is not installed.
     KeyboardInterrupt

@@ -354,7 +354,7 @@ class Relaxer:
         knots = self.chain.table[:, 1 : 1 + count]
         inside = (knots > own[:, :1]) & (knots < own[:, 1:])
         neuron = np.flatnonzero(inside.any(axis=1))
-        knot = knots[neuron, np.argmax(inside[neuron], axis=1)]
+        knot = np.array([knots[place, np.argmax(inside[place])] for place in neuron], dtype=np.float64)
         z = ranges[:dim, 0] / 2.0 + ranges[:dim, 1] / 2.0
         return Node(ranges, bound, z, dim + neuron, knot, own[neuron, 1] - own[neuron, 0], None)
 

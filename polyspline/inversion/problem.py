@@ -13,7 +13,7 @@ from polyspline.cpa.bounds import ROUNDOFF, SAFETY, TINY
 from polyspline.cpa.layers import Layer, make_layer
 from polyspline.cpa.matrices import as_float_array, times
 from polyspline.domains import Domain
-from polyspline.errors import DomainError, ShapeError
+from polyspline.errors import DomainError, ShapeError, TooLargeError
 from polyspline.inversion.comparisons import scalar_layers
 from polyspline.inversion.norms import Norm, norm_of
 from polyspline.network import Network
@@ -23,6 +23,9 @@ Floats = npt.NDArray[np.float64]
 MeasureLike = npt.ArrayLike | tuple[npt.ArrayLike, npt.ArrayLike]
 
 _RELATIVE_ZERO = 1e-9
+
+_LARGEST = 2.0**400
+"""Values and slopes beyond this are refused: squares and products of three would leave float64's range."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,7 +138,34 @@ def _target(x: npt.ArrayLike, layers: tuple[Layer, ...], measured: bool) -> Floa
     if len(target) != layers[-1].n_out:
         what = "measure has rows" if measured else "the network has outputs"
         raise ShapeError(f"x has length {len(target)}; expected {layers[-1].n_out}, as many as {what}.")
+    largest = float(np.max(np.abs(target), initial=0.0))
+    if not largest < _LARGEST:
+        raise TooLargeError(
+            f"x has numbers as large as {largest:.3g}, and inversion takes those below {_LARGEST:.3g}: scale x "
+            "and the network's last layer by the same power of two."
+        )
     return target
+
+
+def _check_range(layers: tuple[Layer, ...], domain: Domain) -> None:
+    """Refuse a network whose values or slopes over the domain may leave the range that is computed in."""
+    radius = np.max(np.abs(domain.bounds()), axis=0)
+    value, slope = radius, np.ones(len(radius))
+    with np.errstate(over="ignore", invalid="ignore"):
+        for number, layer in enumerate(layers):
+            value, slope = times(layer.sizes, value) + np.abs(layer.bias), times(layer.sizes, slope)
+            slopes, offsets = layer.unit_tables
+            steepest = np.max(np.abs(slopes), axis=1)
+            after = steepest * layer.largest_of_rows(value) + np.max(np.abs(offsets), axis=1)
+            slope = steepest * layer.largest_of_rows(slope)
+            largest = float(np.max(np.concatenate([radius, value, after, slope])))
+            if not largest < _LARGEST:
+                raise TooLargeError(
+                    f"layer {number} of the network can reach {largest:.3g} over the domain, in value or "
+                    f"slope, and inversion takes what stays below {_LARGEST:.3g}: scale neighbouring layers "
+                    "by opposite powers of two, or take a smaller domain."
+                )
+            value = after
 
 
 def check_target(problem: InversionProblem, x: npt.ArrayLike) -> Floats:
@@ -177,6 +207,8 @@ def make_problem(
         If the domain is unbounded or of another dimension.
     ArgumentError
         If the norm is not known.
+    TooLargeError
+        If x, or what the network may reach over the domain, is beyond 2^400.
     """
     layers = net.layers if measure is None else (*net.layers, _measurement(measure, net.ambient_dim))
     target = _target(x, layers, measure is not None)
@@ -189,4 +221,5 @@ def make_problem(
             "inversion needs a bounded domain: lower bounds rest on bounds of every unit, which the whole "
             "space does not give; use a Box or a Polytope."
         )
+    _check_range(layers, domain)
     return InversionProblem(net, domain, target, norm_of(norm), layers)
