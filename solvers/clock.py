@@ -1,4 +1,4 @@
-"""Time that a computation takes, with the compiling of its kernels left out."""
+"""A clock that stands still while kernels are compiled."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 
-class _Compiling(threading.local):
-    """What this thread has spent on compiling kernels."""
+class _Compiling:
+    """What this process has spent on compiling kernels, in whatever threads."""
 
-    depth: int = 0  # kernels that are being compiled, one for the other
-    seconds: float = 0.0
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.depth = 0  # kernels that are being compiled, in several threads or one for the other
+        self.began = 0.0
+        self.seconds = 0.0
 
 
 _compiling = _Compiling()
@@ -20,21 +23,27 @@ _compiling = _Compiling()
 
 @contextmanager
 def compiling() -> Iterator[None]:
-    """Stop this thread's clock while a kernel is compiled, loaded, or waited for."""
-    began = time.perf_counter()
-    _compiling.depth += 1
+    """Stop the clock while a kernel is compiled, loaded, or waited for."""
+    with _compiling.lock:
+        if not _compiling.depth:
+            _compiling.began = time.perf_counter()
+        _compiling.depth += 1
     try:
         yield
     finally:
-        _compiling.depth -= 1
-        if not _compiling.depth:
-            _compiling.seconds += time.perf_counter() - began
+        with _compiling.lock:
+            _compiling.depth -= 1
+            if not _compiling.depth:
+                _compiling.seconds += time.perf_counter() - _compiling.began
 
 
 def working_time() -> float:
-    """Read this thread's clock, in seconds, which stands still while kernels are compiled.
+    """Read the clock, in seconds; it stands still while kernels are compiled, by any thread.
 
-    Only differences of readings by one thread mean something. What a result calls its `seconds` is such
-    a difference: it would else depend on whether the kernels were compiled before.
+    Only differences of readings mean something. What a result calls its `seconds` is such a difference:
+    it would else depend on whether the kernels were compiled before. A thread that works may wait in
+    another one for what compiles, so there is one clock for all.
     """
-    return time.perf_counter() - _compiling.seconds
+    with _compiling.lock:
+        now = _compiling.began if _compiling.depth else time.perf_counter()
+        return now - _compiling.seconds

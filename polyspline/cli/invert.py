@@ -242,12 +242,18 @@ def _enumerate(task: _Task, max_seconds: float | None) -> Partition:
 
 def _after_walk(result: Inversion, walked: float, stopped: bool) -> Inversion:
     """Count the walk before a scan as a part of it."""
+    from polyspline.inversion import Ending
+
     if not walked:
         return result
     history = result.history.copy()
     history[:, 0] += walked
     return replace(
-        result, seconds=result.seconds + walked, history=history, interrupted=result.interrupted or stopped
+        result,
+        seconds=result.seconds + walked,
+        history=history,
+        interrupted=result.interrupted or stopped,
+        ending=Ending.INTERRUPTED if stopped else result.ending,
     )
 
 
@@ -279,6 +285,7 @@ def describe_inversion(result: Inversion) -> dict[str, Any]:
         "bound_source": result.bound_source.key,
         "nodes": result.nodes,
         "interrupted": result.interrupted,
+        "ending": result.ending.key,
         "x_hat": None if result.x_hat is None else result.x_hat.tolist(),
         "code": None if result.code is None else result.code.tolist(),
         "history": result.history.tolist(),
@@ -298,6 +305,7 @@ def _nothing(norm: str, method: str, solver: str | None, seconds: float) -> dict
         "bound_source": "none",
         "nodes": 0,
         "interrupted": True,
+        "ending": "interrupted",
         "x_hat": None,
         "code": None,
         "history": [],
@@ -343,6 +351,7 @@ def _rows(task: _Task, result: Inversion) -> list[tuple[str, str]]:
         ("lower bound", f"{result.lower_bound:.9g}"),
         ("gap", f"{result.gap:.2g}" if math.isfinite(result.gap) else "unknown"),
         ("status", f"{result.status.key}: {result.status.value}"),
+        ("ending", f"{result.ending.key}: {result.ending.value}"),
         ("bound", f"{result.bound_source.key}: {result.bound_source.value}"),
         ("z", "" if result.z is None else _vector(result.z)),
         ("norm", f"{result.norm}: {norm_of(result.norm).value}"),
@@ -377,6 +386,6 @@ def _ending(results: Sequence[Inversion]) -> ExitStatus:
         say("partial: interrupted; this is the best that was known.")
         return ExitStatus.INTERRUPTED
     if unfinished:
-        say(f"partial: {unfinished[0].status.value}.")
+        say(f"partial: {unfinished[0].ending.value}.")
         return ExitStatus.LIMIT
     return ExitStatus.DONE

@@ -3,10 +3,11 @@
 from polyspline.inversion.facade import invert
 from polyspline.inversion.injectivity import Injectivity, InjectivityVerdict, injectivity
 from polyspline.inversion.preimages import Preimage, preimages
-from polyspline.inversion.result import BoundSource, Inversion, InversionStatus
+from polyspline.inversion.result import BoundSource, Ending, Inversion, InversionStatus
 
 __all__ = [
     "BoundSource",
+    "Ending",
     "Injectivity",
     "InjectivityVerdict",
     "Inversion",

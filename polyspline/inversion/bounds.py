@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache, lru_cache
 
 import numpy as np
 
-from polyspline.cpa.layers import Layer
-from polyspline.domains import Domain
+from polyspline.cpa.layers import Layer, make_layer
+from polyspline.domains import Box, Domain
 from polyspline.inversion.chain import Chain, Floats, make_chain, unbounded_ranges
 from polyspline.inversion.tightening import tighten_ranges
 from polyspline.notices import compiling
 from solvers.float_mode import gradual_underflow
 
-__all__ = ["preactivation_bounds", "root_ranges", "tighten"]
+__all__ = ["compile_bounds", "preactivation_bounds", "root_ranges", "tighten"]
 
 
 def tighten(chain: Chain, ranges: Floats) -> bool:
@@ -50,6 +50,13 @@ def root_ranges(layers: tuple[Layer, ...], domain: Domain) -> tuple[Chain, Float
         tighten(chain, ranges)
     ranges.setflags(write=False)
     return chain, ranges
+
+
+@cache
+def compile_bounds() -> None:
+    """Have the kernel compiled, on the smallest of problems, and say so if that takes long."""
+    layer = make_layer([[1.0]], [0.0], "relu")
+    root_ranges((layer,), Box(-1, 1, dim=1))
 
 
 @gradual_underflow()

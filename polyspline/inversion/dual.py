@@ -18,17 +18,32 @@ import numpy as np
 
 from polyspline.cpa.bounds import ROUNDOFF, TINY
 from polyspline.inversion.chain import Floats, Integers
-from polyspline.inversion.tightening import FEW, n_knots, point_at, value_of, value_slack
-from solvers.compiled import compiled, compiled_part, larger, smaller
+from polyspline.inversion.tightening import (
+    FEW,
+    least_of,
+    lower_end,
+    most_of,
+    n_knots,
+    point_at,
+    raise_end,
+    value_of,
+    value_slack,
+)
+from solvers.compiled import compiled, compiled_part, larger
 
 
 @compiled_part
 def _term(table: Floats, neuron: int, v: float, a: float, a_error: float, nu: float) -> float:
-    """Evaluate ``a sigma(v) - nu v``, rounded down."""
+    """Evaluate ``a sigma(v) - nu v``, rounded down.
+
+    The value is off by its slack, the coefficient by its error; two products and three sums round by
+    less than FEW of ``|a sigma(v)|`` and ``|nu v|``, and what underflows is below TINY.
+    """
     value = value_of(table, neuron, v)
     slack = value_slack(table, neuron, value)
     size = abs(value) + slack
-    return a * value - nu * v - (abs(a) * slack + (FEW * abs(a) + a_error) * size + FEW * abs(nu * v))
+    error = abs(a) * slack + (FEW * abs(a) + a_error) * size + FEW * abs(nu * v)
+    return a * value - nu * v - (error + TINY)
 
 
 @compiled
@@ -61,7 +76,15 @@ def certify_layers(
     Returns
     -------
     total, size : float
-        The sum of the terms, and the sum of their sizes, by which its rounding is bounded.
+        The sum of the terms, and the sum of their sizes, by which its rounding is bounded. Neither
+        is finite where a number is past the largest float.
+
+    Notes
+    -----
+    Any nu will do, so those that are computed here are exact by definition. What is rounded: a
+    coefficient, by less than ``(width + 4) u`` of the sizes of its products, and by less than TINY for
+    each product that underflows; each term, see `_term`; and the sum. Where a neuron has no unit, its
+    term is ``(a s - nu) v + a o``, of which the first factor is a rounding of ``a s``.
     """
     dim, count = widths[0], n_knots(table)
     total, size = 0.0, 0.0
@@ -72,7 +95,7 @@ def certify_layers(
         block -= width * inputs
         before = dim + first - inputs if layer > 1 else 0
         for j in range(inputs):
-            coefficients[before + j, 0] = coefficients[before + j, 1] = 0.0
+            coefficients[before + j, 0], coefficients[before + j, 1] = 0.0, width * TINY
         rate = (width + 4) * 1.01 * ROUNDOFF
         for i in range(width):
             neuron = first + i
@@ -94,14 +117,14 @@ def certify_layers(
                 # No unit: its value is slope v + offset wherever v is, and only the rounding counts.
                 offset = table[neuron, 2 + 2 * count]
                 rest = abs(a * table[neuron, 1 + count] - nu[neuron]) + 2.0 * FEW * abs(nu[neuron])
-                reach = larger(abs(low), abs(high))
+                reach = most_of(abs(low), abs(high))
                 slope = abs(table[neuron, 1 + count])
-                least = a * offset - FEW * abs(a * offset) - a_error * (slope * reach + abs(offset))
+                least = a * offset - FEW * abs(a * offset) - a_error * (slope * reach + abs(offset)) - TINY
                 least -= (rest + TINY) * reach
             else:
                 for point in range(count + 2):
                     v = point_at(table, neuron, low, high, point)
-                    least = smaller(least, _term(table, neuron, v, a, a_error, nu[neuron]))
+                    least = least_of(least, _term(table, neuron, v, a, a_error, nu[neuron]))
             shift = nu[neuron] * table[neuron, 0]
             total += shift + least
             size += abs(shift) + abs(least)
@@ -126,8 +149,18 @@ def exclude_beyond(table: Floats, ranges: Floats, coefficients: Floats, nu: Floa
     coefficients, nu
         As `certify_layers` left them.
     room
-        Cutoff times scale minus the certified total, rounded up.
+        Cutoff times scale minus the certified total, rounded up. Unless it is a number of at least 0,
+        nothing is tightened.
+
+    Notes
+    -----
+    Between two breakpoints a term is linear, and no less at them than its height here, which is rounded
+    down; so where the line between two heights is above ``limit``, the term is above its minimum by more
+    than the room, and the point is cut. ``limit`` and the share of a stretch round by less than FEW, an
+    end by less than FEW of the numbers that it lies between.
     """
+    if not 0.0 <= room < np.inf:
+        return
     dim, count = len(ranges) - len(table), n_knots(table)
     heights = np.empty(count + 2)
     for neuron in range(len(table)):
@@ -140,11 +173,13 @@ def exclude_beyond(table: Floats, ranges: Floats, coefficients: Floats, nu: Floa
         for point in range(count + 2):
             v = point_at(table, neuron, low, high, point)
             heights[point] = _term(table, neuron, v, a, a_error, nu[neuron])
-            least = smaller(least, heights[point])
-        limit = least + room
+            least = least_of(least, heights[point])
+        limit = least + room + FEW * (abs(least) + room) + TINY
+        if not -np.inf < limit < np.inf:
+            continue
         for side in range(2):
             start, step = (0, 1) if side == 0 else (count + 1, -1)
-            if heights[start] <= limit:
+            if not limit < heights[start] < np.inf:
                 continue
             found = start
             while heights[found] > limit:
@@ -152,23 +187,24 @@ def exclude_beyond(table: Floats, ranges: Floats, coefficients: Floats, nu: Floa
             near = point_at(table, neuron, low, high, found)
             far = point_at(table, neuron, low, high, found - step)
             drop = heights[found - step] - heights[found]
-            share = smaller(1.0, (limit - heights[found]) / drop * (1.0 + FEW))
-            guard = FEW * (abs(near) + abs(far))
-            end = near + share * (far - near)
+            share = (limit - heights[found]) / drop * (1.0 + FEW)
+            # NaN cuts nothing, see `raise_end`.
+            end = near + (share if share < 1.0 else 1.0) * (far - near)
+            guard = FEW * (abs(near) + abs(far)) + TINY
             if side == 0:
-                ranges[place, 0] = larger(low, end - guard)
+                raise_end(ranges, place, end - guard)
             else:
-                ranges[place, 1] = smaller(high, end + guard)
+                lower_end(ranges, place, end + guard)
     for i in range(dim):
-        slope = abs(coefficients[i, 0])
+        slope = coefficients[i, 0]
         if slope == 0.0:
             continue
         low, high = ranges[i, 0], ranges[i, 1]
-        step = room / slope * (1.0 + FEW) + FEW * larger(abs(low), abs(high))
-        if coefficients[i, 0] < 0:
-            ranges[i, 0] = larger(low, high - step)
-        else:
-            ranges[i, 1] = smaller(high, low + step)
+        step = room / abs(slope) * (1.0 + FEW) + FEW * larger(abs(low), abs(high)) + TINY
+        if slope < 0.0:
+            raise_end(ranges, i, high - step)
+        elif slope > 0.0:
+            lower_end(ranges, i, low + step)
 
 
 @compiled

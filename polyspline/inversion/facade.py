@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 from importlib import import_module
-from typing import cast
+from types import ModuleType
 
 import numpy as np
 import numpy.typing as npt
@@ -14,11 +14,12 @@ import numpy.typing as npt
 from polyspline.domains import Domain
 from polyspline.enumeration import enumerate_regions
 from polyspline.errors import ArgumentError, ShapeError
-from polyspline.inversion.methods import Method, Options, Outcome
+from polyspline.inversion.methods import Options
 from polyspline.inversion.norms import Norm
 from polyspline.inversion.problem import InversionProblem, MeasureLike, check_target, make_problem
-from polyspline.inversion.result import BoundSource, Inversion, InversionStatus
+from polyspline.inversion.result import BoundSource, Ending, Inversion, InversionStatus
 from polyspline.inversion.tracker import InversionProgress, Tracker
+from polyspline.inversion.watched import watched
 from polyspline.network import Network
 from polyspline.partition import Partition, StopReason
 from solvers.clock import working_time
@@ -89,7 +90,7 @@ def invert(
     starts, seed : int
         Number and seed of the random starts of ``gradient``.
     progress : callable, optional
-        Called with an `InversionProgress` now and then.
+        Called with an `InversionProgress` now and then, from another thread.
 
     Returns
     -------
@@ -105,6 +106,8 @@ def invert(
     ArgumentError
         If a name is not known, a number is out of its range, or an option is given to a method
         that has no use for it.
+    TooLargeError
+        If x, or what the network may reach over the domain, is beyond 2^400.
     MissingExtraError
         If the back-end, or torch for ``gradient``, is not installed.
     KeyboardInterrupt
@@ -120,7 +123,7 @@ def invert(
     Max-affine spline insights, section 4.1 and Prop. 4. The region-wise problem is least
     squares over the polytope ω, not a projection onto its affine hull.
     """
-    run = _method(method)
+    module = _module(method)
     _check_numbers(gap, max_seconds, max_nodes, starts)
     targets, single = _targets(x)
     first = make_problem(net, targets[0], domain, norm, measure)
@@ -129,6 +132,7 @@ def invert(
     _check_options(method, solver, partition, first)
     if max_seconds == math.inf:
         max_seconds = None
+    module.prepare(first)
     began = working_time()
     if method == "scan" and partition is None:
         partition = _enumerate(net, domain, max_seconds)
@@ -136,7 +140,7 @@ def invert(
     results: list[Inversion] = []
     for problem in problems:
         tracker = Tracker(problem, gap=gap, max_seconds=max_seconds, report=progress, began=began)
-        results.append(_run(run, tracker, options, method))
+        results.append(_run(module, tracker, options, method))
         if results[-1].interrupted:
             break
         began = working_time()
@@ -153,10 +157,11 @@ def _enumerate(net: Network, domain: Domain, max_seconds: float | None) -> Parti
     return partition
 
 
-def _method(name: str) -> Method:
+def _module(name: str) -> ModuleType:
+    """Import the module of a method, with `prepare` (what is loaded and compiled, once) and `run`."""
     if name not in METHODS:
         raise ArgumentError(f"method {name!r} is not known; choose one of {', '.join(METHODS)}.")
-    return cast(Method, import_module(f"polyspline.inversion.{name}").run)
+    return import_module(f"polyspline.inversion.{name}")
 
 
 def _targets(x: npt.ArrayLike) -> tuple[list[npt.ArrayLike], bool]:
@@ -201,13 +206,25 @@ def _check_options(
         )
 
 
-def _run(run: Method, tracker: Tracker, options: Options, method: str) -> Inversion:
-    """Run a method to its end, or to Ctrl-C."""
+def _run(module: ModuleType, tracker: Tracker, options: Options, method: str) -> Inversion:
+    """Run a method to its end, or until a limit or Ctrl-C stops it."""
     try:
-        outcome, interrupted = run(tracker, options), False
+        outcome = watched(lambda: module.run(tracker, options), tracker)
     except KeyboardInterrupt:
-        outcome, interrupted = Outcome(METHODS[method], options.solver or ""), True
-    return _result(tracker, outcome, method, interrupted)
+        tracker.stop()
+        outcome = None
+    if outcome is None:
+        return _result(tracker, METHODS[method], options.solver or "", Ending.SECONDS, method)
+    return _result(tracker, outcome.bound_source, outcome.solver, outcome.ending, method)
+
+
+def _ending(tracker: Tracker, otherwise: Ending) -> Ending:
+    """Why an inversion ended, the plainest reason first."""
+    if tracker.interrupted:
+        return Ending.INTERRUPTED
+    if tracker.closed:
+        return Ending.CLOSED
+    return Ending.SECONDS if tracker.out_of_time else otherwise
 
 
 def _status(tracker: Tracker, method: str) -> InversionStatus:
@@ -218,7 +235,9 @@ def _status(tracker: Tracker, method: str) -> InversionStatus:
     return InversionStatus.OPTIMAL if tracker.closed else InversionStatus.FEASIBLE
 
 
-def _result(tracker: Tracker, outcome: Outcome, method: str, interrupted: bool) -> Inversion:
+def _result(
+    tracker: Tracker, bound_source: BoundSource, solver: str, ending: Ending, method: str
+) -> Inversion:
     problem = tracker.problem
     found = Inversion(
         z=None,
@@ -227,17 +246,18 @@ def _result(tracker: Tracker, outcome: Outcome, method: str, interrupted: bool) 
         lower_bound=tracker.lower_bound,
         gap=float("inf"),
         status=_status(tracker, method),
-        bound_source=outcome.bound_source,
+        ending=_ending(tracker, ending),
+        bound_source=bound_source,
         code=None,
         A=None,
         b=None,
         norm=problem.norm.key,
         method=method,
-        solver=outcome.solver,
+        solver=solver,
         nodes=tracker.nodes,
         seconds=tracker.seconds,
         history=tracker.history,
-        interrupted=interrupted,
+        interrupted=tracker.interrupted,
     )
     if tracker.z is None:
         return found

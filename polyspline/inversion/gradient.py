@@ -21,7 +21,7 @@ from polyspline.inversion.methods import Options, Outcome
 from polyspline.inversion.norms import Norm
 from polyspline.inversion.pieces import Tables, tables_of
 from polyspline.inversion.problem import InversionProblem
-from polyspline.inversion.result import BoundSource
+from polyspline.inversion.result import BoundSource, Ending
 from polyspline.inversion.tracker import Tracker
 
 if TYPE_CHECKING:
@@ -47,6 +47,11 @@ _FIRST_RATE, _LAST_RATE = 0.1, 1e-3
 _DAMPED_STEPS = 60
 _NUMBERS_AT_ONCE = 4_000_000
 """Entries of all Jacobians that are held at one time."""
+
+
+def prepare(_problem: InversionProblem) -> None:
+    """Load torch."""
+    require("torch", extra="torch", purpose="invert by gradients")
 
 
 def run(tracker: Tracker, options: Options) -> Outcome:
@@ -94,7 +99,7 @@ def run(tracker: Tracker, options: Options) -> Outcome:
             break
         tracker.offer(improve(problem, point, seconds_left=tracker.seconds_left))
         tracker.tell()
-    return Outcome(BoundSource.NONE, "torch")
+    return Outcome(BoundSource.NONE, "torch", Ending.LOCAL)
 
 
 class Scaled:

@@ -19,8 +19,17 @@ import numpy as np
 from polyspline.cpa.bounds import ROUNDOFF, SAFETY, TINY
 from polyspline.cpa.layers import Layer
 from polyspline.inversion.chain import Chain, Floats
-from polyspline.inversion.tightening import FEW, n_knots, point_at, value_of, value_slack
-from solvers.compiled import compiled, compiled_part, larger, smaller
+from polyspline.inversion.tightening import (
+    FEW,
+    lower_end,
+    most_of,
+    n_knots,
+    point_at,
+    raise_end,
+    value_of,
+    value_slack,
+)
+from solvers.compiled import compiled, compiled_part, larger
 
 _RIDGE = 1e-8
 """Relative weight that keeps the left inverse of a singular map finite."""
@@ -29,6 +38,9 @@ _STEPS = 24
 """Of the search for the best multiple of the multipliers."""
 
 _GOLDEN = 0.6180339887498949
+
+_SMALL_SQUARE, _LARGE_SQUARE = 2.0**-800, 2.0**800
+"""Sums of squares between which neither underflow nor overflow counts."""
 
 
 class LastUnits(NamedTuple):
@@ -51,7 +63,7 @@ class LastUnits(NamedTuple):
 
 
 def see_last_units(layers: Sequence[Layer], chain: Chain, ranges: Floats, target: Floats) -> LastUnits | None:
-    """See the last units from a target; None if there is no unit.
+    """See the last units from a target; None if there is no unit, or a number is past the largest float.
 
     Parameters
     ----------
@@ -61,6 +73,13 @@ def see_last_units(layers: Sequence[Layer], chain: Chain, ranges: Floats, target
         (S + neurons, 2), over the whole domain.
     target
         (T,).
+
+    Notes
+    -----
+    With sizes in the place of numbers, what P misses of a left inverse is bounded over the largest
+    values: ``|I - P W|``, evaluated, times these. The map, its offset, that product and the centre are
+    sums of at most as many products as there are neurons, each rounded by less than ``rate`` of its
+    size, ``spread``; a product that underflows is off by less than TINY, over the same sizes.
     """
     having = [index for index, layer in enumerate(layers) if np.isfinite(layer.knot_table).any()]
     if not having:
@@ -78,13 +97,18 @@ def see_last_units(layers: Sequence[Layer], chain: Chain, ranges: Floats, target
         size, shift = np.abs(slopes)[:, None] * size, np.abs(slopes) * shift + np.abs(offsets)
     gram = matrix.T @ matrix
     gram[np.diag_indices(width)] += _RIDGE * float(np.trace(gram)) / width + TINY
+    if not np.isfinite(gram).all():
+        return None
     inverse: Floats = np.ascontiguousarray(np.linalg.solve(gram, matrix.T), dtype=np.float64)
     largest = np.zeros(width)
     _largest_values(chain.table, ranges, first, largest)
     rate = 2.0 * SAFETY * ROUNDOFF * (int(chain.widths.sum()) + len(layers) + 16)
-    spread = np.abs(inverse) @ (size @ largest + shift + np.abs(target)) + largest
-    slack = np.abs(np.eye(width) - inverse @ matrix) @ largest * SAFETY + rate * spread + TINY
-    return LastUnits(first, inverse, inverse @ (target - offset), slack)
+    reach = size @ largest + shift + np.abs(target)
+    spread = np.abs(inverse) @ reach + largest
+    slack = np.abs(np.eye(width) - inverse @ matrix) @ largest * SAFETY + rate * spread
+    slack += TINY * (1.0 + float(np.sum(np.abs(inverse))) + float(np.sum(largest)) + float(np.sum(reach)))
+    seen = LastUnits(first, inverse, inverse @ (target - offset), slack)
+    return seen if all(np.isfinite(part).all() for part in seen[1:]) else None
 
 
 @compiled
@@ -96,22 +120,42 @@ def _largest_values(table: Floats, ranges: Floats, first: int, found: Floats) ->
         for place in range(n_knots(table) + 2):
             v = point_at(table, neuron, ranges[first + k, 0], ranges[first + k, 1], place)
             value = value_of(table, neuron, v)
-            found[k] = larger(found[k], abs(value) + value_slack(table, neuron, value))
+            found[k] = most_of(found[k], abs(value) + value_slack(table, neuron, value))
+
+
+@compiled_part
+def _length(p: Floats, sign: float, y: Floats, t: float) -> float:
+    """Euclidean length of ``sign p + t y``, of entries of any size: scaled by the largest."""
+    largest = 0.0
+    for j in range(len(p)):
+        largest = most_of(largest, abs(sign * p[j] + t * y[j]))
+    if not 0.0 < largest < np.inf:
+        return largest
+    total = 0.0
+    for j in range(len(p)):
+        entry = (sign * p[j] + t * y[j]) / largest
+        total += entry * entry
+    return largest * float(np.sqrt(total))
 
 
 @compiled_part
 def _dual_norm(p: Floats, sign: float, y: Floats, t: float, order: float) -> float:
-    """Norm of ``sign p + t y`` that is dual to the norm of an order."""
+    """Norm of ``sign p + t y`` that is dual to the norm of an order; not finite if an entry is not."""
     total = 0.0
     for j in range(len(p)):
         entry = abs(sign * p[j] + t * y[j])
         if order == 2.0:
             total += entry * entry
         elif order == 1.0:
-            total = larger(total, entry)
+            total = most_of(total, entry)
         else:
             total += entry
-    return float(np.sqrt(total)) if order == 2.0 else total
+    if order != 2.0:
+        return total
+    # Squares that underflow are nothing beside a sum in this range.
+    if _SMALL_SQUARE < total < _LARGE_SQUARE:
+        return float(np.sqrt(total))
+    return _length(p, sign, y, t)
 
 
 @compiled_part
@@ -146,40 +190,57 @@ def _best_multiple(p: Floats, sign: float, y: Floats, total: float, cutoff: floa
 
 @compiled_part
 def _most(p: Floats, sign: float, y: Floats, total: float, cutoff: float, order: float) -> float:
-    """Bound ``sign p . r`` over all r with ``‖r‖ <= cutoff`` and ``y . r >= total``, rounded up."""
+    """Bound ``sign p . r`` over all r with ``‖r‖ <= cutoff`` and ``y . r >= total``, rounded up.
+
+    For every t >= 0, ``sign p . r = (sign p + t y) . r - t y . r <= ‖sign p + t y‖ cutoff - t total``. The
+    norm is a sum of as many terms as there are entries, each rounded relative to ``‖p‖ + t ‖y‖``.
+    """
     t = _best_multiple(p, sign, y, total, cutoff, order)
+    if not 0.0 <= t < np.inf:
+        t = 0.0
     size = _dual_norm(p, sign, y, 0.0, order) + t * _dual_norm(p, 0.0, y, 1.0, order)
     size = cutoff * size + abs(t * total)
     rate = 2.0 * (len(p) + 16) * ROUNDOFF
-    return cutoff * _dual_norm(p, sign, y, t, order) - t * total + rate * size + TINY
+    underflow = TINY * (1.0 + len(p) * (1.0 + cutoff))
+    return cutoff * _dual_norm(p, sign, y, t, order) - t * total + rate * size + underflow
 
 
 @compiled_part
 def _end_within(
     table: Floats, neuron: int, low: float, high: float, side: int, least: float, most: float
 ) -> float:
-    """First point of a range, from one side, where the value is between two; beyond all if there is none."""
+    """Point of a range before which, from one side, no value is between two; beyond all if none is at all.
+
+    Between two breakpoints the unit is linear, exactly, and its value at either is the computed one up
+    to a slack: so at every point the value is, up to the larger slack of the two, that of the line between
+    the computed ones. Both sides of the interval are moved outward by that one slack, once for the whole
+    stretch. A stretch is passed over only if both its ends are computed beyond the same side moved so,
+    and else left no later than where the line meets that side. The share of the stretch rounds by less
+    than FEW of itself, the point by less than FEW of its ends. A comparison with NaN passes over nothing.
+    """
     last = n_knots(table) + 1
     start, step = (0, 1) if side == 0 else (last, -1)
     v = point_at(table, neuron, low, high, start)
     value = value_of(table, neuron, v)
+    slack = value_slack(table, neuron, value)
     for _ in range(last):
-        slack = value_slack(table, neuron, value)
-        if least - slack <= value <= most + slack:
-            return v
         start += step
         other = point_at(table, neuron, low, high, start)
         after = value_of(table, neuron, other)
-        slack = 2.0 * larger(slack, value_slack(table, neuron, after))
-        edge = least - slack if value < least else most + slack
-        if (value < edge) == (edge <= after):
+        after_slack = value_slack(table, neuron, after)
+        room = most_of(slack, after_slack)
+        below, above = least - room - FEW * abs(least), most + room + FEW * abs(most)
+        if not (value < below or value > above):
+            return v
+        edge = below if value < below else above
+        passed = after < below if value < below else after > above
+        if not passed:
             share = (edge - value) / (after - value) * (1.0 - FEW)
-            guard = FEW * (abs(v) + abs(other))
-            return v + larger(share, 0.0) * (other - v) - step * guard
-        v, value = other, after
-    slack = value_slack(table, neuron, value)
-    if least - slack <= value <= most + slack:
-        return v
+            if not share > 0.0:
+                return v
+            guard = FEW * (abs(v) + abs(other)) + TINY
+            return v + share * (other - v) - step * guard
+        v, value, slack = other, after, after_slack
     return np.inf if side == 0 else -np.inf
 
 
@@ -216,9 +277,10 @@ def exclude_far(
         place = first + k
         neuron = place - dim
         low, high = ranges[place, 0], ranges[place, 1]
-        most = centre[k] + _most(inverse[k], 1.0, output, total, cutoff, order) + slack[k]
-        least = centre[k] - _most(inverse[k], -1.0, output, total, cutoff, order) - slack[k]
-        most += FEW * abs(most)
-        least -= FEW * abs(least)
-        ranges[place, 0] = larger(low, _end_within(table, neuron, low, high, 0, least, most))
-        ranges[place, 1] = smaller(high, _end_within(table, neuron, low, high, 1, least, most))
+        upward = _most(inverse[k], 1.0, output, total, cutoff, order) + slack[k]
+        downward = _most(inverse[k], -1.0, output, total, cutoff, order) + slack[k]
+        # The sums round relative to what they are made of, which may cancel.
+        most = centre[k] + upward + FEW * (abs(centre[k]) + abs(upward) + slack[k])
+        least = centre[k] - downward - FEW * (abs(centre[k]) + abs(downward) + slack[k])
+        raise_end(ranges, place, _end_within(table, neuron, low, high, 0, least, most))
+        lower_end(ranges, place, _end_within(table, neuron, low, high, 1, least, most))

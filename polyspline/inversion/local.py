@@ -223,7 +223,10 @@ class _Walk:
         slope, residual = slope / largest, residual / largest
         square = slope.T @ slope
         ridge = (_RIDGE * float(np.trace(square)) or 1.0) * np.eye(len(square))
-        return np.asarray(np.linalg.solve(square + ridge, -(slope.T @ residual)), dtype=np.float64)
+        try:
+            return np.asarray(np.linalg.solve(square + ridge, -(slope.T @ residual)), dtype=np.float64)
+        except np.linalg.LinAlgError:
+            return np.zeros(len(square))
 
     def refine(self) -> None:
         """Bring a residual that all but vanishes down to the rounding of the network."""
@@ -242,7 +245,10 @@ class _Walk:
         """One step to where the map about the point meets the target; whether it came nearer."""
         slope, _ = self.tables.affine(self._code())
         residual = self.problem.target - self.problem.image(self.z)
-        step = np.linalg.lstsq(slope * self.half, residual, rcond=None)[0]
+        try:
+            step = np.linalg.lstsq(slope * self.half, residual, rcond=None)[0]
+        except np.linalg.LinAlgError:
+            return False
         return self._move(self.z + self.half * step)
 
     def _nearby(self) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from polyspline.inversion.result import BoundSource
+from polyspline.inversion.result import BoundSource, Ending
 from polyspline.inversion.tracker import Tracker
 from polyspline.partition import Partition
 
@@ -46,10 +46,13 @@ class Outcome:
         Who vouches for the tracker's lower bound.
     solver
         The program that solved the subproblems.
+    ending
+        Why it ended, if neither the gap was closed nor time was up.
     """
 
     bound_source: BoundSource
     solver: str
+    ending: Ending
 
 
 Method: TypeAlias = Callable[[Tracker, Options], Outcome]

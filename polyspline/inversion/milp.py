@@ -6,18 +6,21 @@ that of the network.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from polyspline.errors import InvariantError, require
-from polyspline.inversion.bounds import preactivation_bounds
+from polyspline.inversion.bounds import compile_bounds, preactivation_bounds
 from polyspline.inversion.local import improve
 from polyspline.inversion.methods import Options, Outcome
 from polyspline.inversion.norms import Norm
-from polyspline.inversion.result import BoundSource
+from polyspline.inversion.problem import InversionProblem
+from polyspline.inversion.result import BoundSource, Ending
 from polyspline.inversion.tracker import Tracker
+from solvers.errors import SolverFailedError
 
 if TYPE_CHECKING:
     from solvers.milp import Backend, MixedSolution
@@ -37,6 +40,12 @@ _TOLERANCE = 1e-7
 """Relative amount by which a solver's bound is lowered."""
 
 
+def prepare(problem: InversionProblem) -> None:
+    """Load PuLP, and compile the bounds of the units."""
+    require("pulp", extra="milp", purpose="invert by a mixed-integer program")
+    compile_bounds()
+
+
 def run(tracker: Tracker, options: Options) -> Outcome:
     """Invert by mixed-integer linear programs until the gap is closed or no program helps further.
 
@@ -53,8 +62,6 @@ def run(tracker: Tracker, options: Options) -> Outcome:
         If the back-end is not known; the message names those that are available.
     MissingExtraError
         If PuLP or the back-end is not installed.
-    SolverFailedError
-        If the back-end breaks down.
 
     Notes
     -----
@@ -65,7 +72,7 @@ def run(tracker: Tracker, options: Options) -> Outcome:
     farther, and the point that the solver begins from. L1 and L∞ take one program. For L2 the
     squares are approximated by tangents: program and local search in turn, each adding the
     tangents at the residuals it found, until the bound meets the incumbent. A region's optimum
-    is met exactly by the tangents there, so the turns are finite.
+    is met exactly by the tangents there, so the turns are finite. If the back-end breaks down, they end.
 
     References
     ----------
@@ -75,11 +82,15 @@ def run(tracker: Tracker, options: Options) -> Outcome:
     from polyspline.inversion.milp_model import backend_of
 
     backend = backend_of(options.solver)
-    outcome = Outcome(BoundSource.SOLVER, backend.key)
+    outcome = Outcome(BoundSource.SOLVER, backend.key, Ending.SOLVER)
     _first_incumbent(tracker, options.seed)
     if tracker.z is None or tracker.closed or tracker.out_of_time:
         return outcome
-    _Turns(tracker, backend).go()
+    try:
+        _Turns(tracker, backend).go()
+    except SolverFailedError:
+        # What the local searches and the turns before have found is kept.
+        return replace(outcome, ending=Ending.FAILED)
     return outcome
 
 
@@ -143,6 +154,7 @@ class _Turns:
             model.program(),
             self.backend,
             max_seconds=tracker.seconds_left,
+            stopped=lambda: tracker.interrupted,
             start=model.point_of(self._incumbent()),
             typical_cost=model.objective_cutoff,
         )
@@ -161,7 +173,7 @@ class _Turns:
         bound = min(solution.bound, model.objective_cutoff) - _TOLERANCE * model.objective_cutoff
         if self.tracker.problem.norm is Norm.L2:
             bound = float(np.sqrt(max(bound, 0.0)))
-        self.tracker.raise_bound(bound)
+        self.tracker.raise_bound(bound, proven=False)
 
     def _holds_incumbent(self) -> bool:
         """Whether the incumbent satisfies the program, as it must if that is sound."""

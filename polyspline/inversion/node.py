@@ -109,14 +109,15 @@ class Certificate:
     @property
     def proves_none(self) -> bool:
         """Whether no point is within the ranges at all: the bound holds without the target."""
-        return self.scale == 0.0 and self.total > 0.0
+        return self.scale == 0.0 and 0.0 < self.total < np.inf
 
     @property
     def bound(self) -> float:
         """Lower bound on the distance; at least 0."""
-        if not (self.total > 0 and self.scale > 0):
+        if not (0.0 < self.total < np.inf and 0.0 < self.scale < np.inf):
             return 0.0
-        return self.total / self.scale * (1.0 - FEW)
+        bound = self.total / self.scale * (1.0 - FEW) - TINY
+        return bound if 0.0 < bound < np.inf else 0.0
 
     def room(self, cutoff: float) -> float:
         """How far the terms may exceed their minima below a cutoff, rounded up."""
@@ -300,6 +301,10 @@ class Relaxer:
     def certify(self, ranges: Floats, output: Floats, rows: Floats, owner: Floats) -> Certificate:
         """Evaluate the bound of multipliers on the residual and on the rows of a relaxation.
 
+        The error of a slope, over the largest z, and a rounding of each of the ``terms`` sums relative to
+        all sizes are subtracted, and TINY for each product that underflows. Where a number is past the
+        largest float the total is not finite, or NaN, and proves nothing.
+
         Parameters
         ----------
         ranges
@@ -321,6 +326,7 @@ class Relaxer:
             multipliers = np.maximum(rows[own:], 0.0)
             moved = self.G.T @ multipliers
             error += (len(self.h) + 8) * ROUNDOFF * (np.abs(self.G.T) @ multipliers + np.abs(slope))
+            error += (len(self.h) + 1) * TINY
             slope += moved
             total -= float(multipliers @ self.h)
             size += (len(self.h) + 1) * float(multipliers @ np.abs(self.h))
@@ -328,7 +334,7 @@ class Relaxer:
         largest = np.max(np.abs(ranges[:dim]), axis=1)
         total += float(np.sum(least))
         size += float(np.sum(np.abs(least)))
-        terms = 3 * neurons + dim + 16
+        terms = 3 * neurons + dim + len(self.h) + 16
         total -= 1.01 * (terms * ROUNDOFF * size + float(error @ largest)) + terms * TINY
         scale = self.problem.norm.dual.of(output) * (1.0 + (len(output) + 8) * ROUNDOFF)
         return Certificate(total, scale, output, coefficients, nu)
@@ -348,7 +354,7 @@ class Relaxer:
         knots = self.chain.table[:, 1 : 1 + count]
         inside = (knots > own[:, :1]) & (knots < own[:, 1:])
         neuron = np.flatnonzero(inside.any(axis=1))
-        knot = knots[neuron, np.argmax(inside[neuron], axis=1)]
+        knot = np.array([knots[place, np.argmax(inside[place])] for place in neuron], dtype=np.float64)
         z = ranges[:dim, 0] / 2.0 + ranges[:dim, 1] / 2.0
         return Node(ranges, bound, z, dim + neuron, knot, own[neuron, 1] - own[neuron, 0], None)
 

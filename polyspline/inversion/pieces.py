@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from polyspline.cpa.layers import Layer
-from polyspline.cpa.matrices import Matrix, times
+from polyspline.cpa.matrices import Matrix, nonzeros, times
 
 Floats = npt.NDArray[np.float64]
 Code = npt.NDArray[np.int64]
@@ -70,8 +70,9 @@ class Table:
 
 
 def _table(layer: Layer) -> Table:
-    lengths = np.sqrt(np.asarray((layer.sizes**2).sum(axis=1), dtype=np.float64))
-    return Table(layer.matrix, layer.bias, lengths, layer.knot_table, *layer.unit_tables)
+    largest = float(np.max(nonzeros(layer.sizes), initial=0.0)) or 1.0
+    squares = np.asarray(((layer.sizes / largest) ** 2).sum(axis=1), dtype=np.float64)
+    return Table(layer.matrix, layer.bias, largest * np.sqrt(squares), layer.knot_table, *layer.unit_tables)
 
 
 class Tables:

@@ -9,10 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from polyspline.cpa.affine import forward
+from polyspline.cpa.bounds import ROUNDOFF, SAFETY, TINY
 from polyspline.cpa.layers import Layer, make_layer
-from polyspline.cpa.matrices import as_float_array
+from polyspline.cpa.matrices import as_float_array, times
 from polyspline.domains import Domain
-from polyspline.errors import DomainError, ShapeError
+from polyspline.errors import DomainError, ShapeError, TooLargeError
 from polyspline.inversion.comparisons import scalar_layers
 from polyspline.inversion.norms import Norm, norm_of
 from polyspline.network import Network
@@ -22,6 +23,9 @@ Floats = npt.NDArray[np.float64]
 MeasureLike = npt.ArrayLike | tuple[npt.ArrayLike, npt.ArrayLike]
 
 _RELATIVE_ZERO = 1e-9
+
+_LARGEST = 2.0**400
+"""Values and slopes beyond this are refused: squares and products of three would leave float64's range."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,6 +72,37 @@ class InversionProblem:
         """Distances at several points, (B, S) -> (B,)."""
         return self.norm.rows(self.target - self.image(np.asarray(points, dtype=np.float64)))
 
+    def distance_error(self, z: npt.ArrayLike) -> float:
+        """Bound of how far the distance at one point (S,), computed or recomputed, is from the exact one.
+
+        Notes
+        -----
+        Guarantee: certified; infinite where a number is past the largest float.
+
+        A layer's values are sums of `n_in` products and a bias, each off by less than ``(n_in + 4) u`` of
+        its size, by TINY for underflow, and by the inputs' errors times the weights' sizes. A unit moves
+        them apart by no more than its steepest slope, and rounds twice; a max group by no more than the
+        largest of its rows. The norm of the errors, and ``(T + 8) u`` of the distance, are what is left.
+        """
+        value = np.asarray(z, dtype=np.float64)
+        error = np.zeros_like(value)
+        with np.errstate(all="ignore"):
+            for layer in self.layers:
+                sizes = times(layer.sizes, np.abs(value)) + np.abs(layer.bias)
+                unit = (layer.n_in + 4) * ROUNDOFF
+                error = SAFETY * (times(layer.sizes, error + TINY) + unit * sizes) + TINY
+                slopes, offsets = layer.unit_tables
+                steepest = np.max(np.abs(slopes), axis=1)
+                error = steepest * layer.largest_of_rows(error)
+                reach = steepest * layer.largest_of_rows(sizes) + np.max(np.abs(offsets), axis=1)
+                error = SAFETY * (error + 4.0 * ROUNDOFF * reach) + TINY
+                value = forward((layer,), value[None])[0]
+            residual = np.abs(self.target - value)
+            error = SAFETY * (error + 2.0 * ROUNDOFF * residual)
+            rounding = (len(error) + 8) * ROUNDOFF * self.norm.of(residual)
+            bound = SAFETY * (self.norm.of(error) + rounding) + TINY
+        return bound if np.isfinite(bound) else float("inf")
+
     @cached_property
     def zero(self) -> float:
         """Distance below which gaps are no longer relative: ``1e-9 (1 + norm(target))``."""
@@ -103,7 +138,34 @@ def _target(x: npt.ArrayLike, layers: tuple[Layer, ...], measured: bool) -> Floa
     if len(target) != layers[-1].n_out:
         what = "measure has rows" if measured else "the network has outputs"
         raise ShapeError(f"x has length {len(target)}; expected {layers[-1].n_out}, as many as {what}.")
+    largest = float(np.max(np.abs(target), initial=0.0))
+    if not largest < _LARGEST:
+        raise TooLargeError(
+            f"x has numbers as large as {largest:.3g}, and inversion takes those below {_LARGEST:.3g}: scale "
+            "x and the network's last layer by the same power of two."
+        )
     return target
+
+
+def _check_range(layers: tuple[Layer, ...], domain: Domain) -> None:
+    """Refuse a network whose values or slopes over the domain may leave the range that is computed in."""
+    radius = np.max(np.abs(domain.bounds()), axis=0)
+    value, slope = radius, np.ones(len(radius))
+    with np.errstate(over="ignore", invalid="ignore"):
+        for number, layer in enumerate(layers):
+            value, slope = times(layer.sizes, value) + np.abs(layer.bias), times(layer.sizes, slope)
+            slopes, offsets = layer.unit_tables
+            steepest = np.max(np.abs(slopes), axis=1)
+            after = steepest * layer.largest_of_rows(value) + np.max(np.abs(offsets), axis=1)
+            slope = steepest * layer.largest_of_rows(slope)
+            largest = float(np.max(np.concatenate([radius, value, after, slope])))
+            if not largest < _LARGEST:
+                raise TooLargeError(
+                    f"layer {number} of the network can reach {largest:.3g} over the domain, in value or "
+                    f"slope, and inversion takes what stays below {_LARGEST:.3g}: scale neighbouring layers "
+                    "by opposite powers of two, or take a smaller domain."
+                )
+            value = after
 
 
 def check_target(problem: InversionProblem, x: npt.ArrayLike) -> Floats:
@@ -145,6 +207,8 @@ def make_problem(
         If the domain is unbounded or of another dimension.
     ArgumentError
         If the norm is not known.
+    TooLargeError
+        If x, or what the network may reach over the domain, is beyond 2^400.
     """
     layers = net.layers if measure is None else (*net.layers, _measurement(measure, net.ambient_dim))
     target = _target(x, layers, measure is not None)
@@ -157,4 +221,5 @@ def make_problem(
             "inversion needs a bounded domain: lower bounds rest on bounds of every unit, which the whole "
             "space does not give; use a Box or a Polytope."
         )
+    _check_range(layers, domain)
     return InversionProblem(net, domain, target, norm_of(norm), layers)

@@ -82,7 +82,10 @@ def _polished(goal: Goal, maps: RegionMaps, point: Floats, value: float) -> tupl
     The solver squares the condition of the slope; where the target is met, this step mends that.
     """
     slope, aim = maps.slope[0], goal.target - maps.offset[0]
-    moved = point + np.linalg.lstsq(slope, aim - slope @ point, rcond=None)[0]
+    try:
+        moved = point + np.linalg.lstsq(slope, aim - slope @ point, rcond=None)[0]
+    except np.linalg.LinAlgError:
+        return point, value
     moved = np.clip(moved, goal.lower, goal.upper)
     room = maps.sides[0] - maps.rows[0] @ moved
     nearer = goal.norm.of(aim - slope @ moved)

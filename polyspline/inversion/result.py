@@ -17,10 +17,24 @@ class InversionStatus(KeyedEnum):
     """What the point of an inversion is worth; the value is the sentence to show."""
 
     OPTIMAL = "no latent point is nearer, up to the gap asked for"
-    FEASIBLE = "a limit stopped the search before the gap was closed"
+    FEASIBLE = "a point was found, but nothing proves yet that none is nearer, up to the gap asked for"
     LOCAL = "a local method found this point; nothing is known of others"
     INFEASIBLE = "no latent point of the domain meets the conditions"
-    NO_SOLUTION = "a limit stopped the search before any point was tried"
+    NO_SOLUTION = "the search was stopped before any point was tried"
+
+
+class Ending(KeyedEnum):
+    """Why an inversion ended; the value is the sentence to show."""
+
+    CLOSED = "the gap that was asked for is closed"
+    SECONDS = "the time limit was reached"
+    NODES = "the limit on nodes was reached"
+    INTERRUPTED = "Ctrl-C stopped it"
+    PRECISION = "every part was solved as far as rounding allows, and the gap is left all the same"
+    REGIONS = "the partition is not complete, so nothing bounds what is missing"
+    SOLVER = "the solver has nothing to add within its tolerances"
+    FAILED = "the solver broke down; another one may do better"
+    LOCAL = "a local method has nothing more to try"
 
 
 class BoundSource(KeyedEnum):
@@ -68,6 +82,8 @@ class Inversion:
         Rows (seconds, distance, lower bound) at every improvement, (H, 3).
     interrupted
         Whether Ctrl-C stopped it.
+    ending
+        Why it ended there.
     """
 
     z: Floats | None
@@ -87,6 +103,7 @@ class Inversion:
     seconds: float
     history: Floats
     interrupted: bool = False
+    ending: Ending = Ending.CLOSED
 
     def __repr__(self) -> str:
         """Show the distance, the bound and the status."""

@@ -11,10 +11,11 @@ import numpy.typing as npt
 from polyspline.errors import ArgumentError
 from polyspline.inversion.methods import Options, Outcome
 from polyspline.inversion.norms import Norm
+from polyspline.inversion.problem import InversionProblem
 from polyspline.inversion.region_bounds import Goal, dual_ascent
 from polyspline.inversion.region_fits import fit_region
 from polyspline.inversion.region_maps import RegionMapper, mapper_of, maps_of
-from polyspline.inversion.result import BoundSource
+from polyspline.inversion.result import BoundSource, Ending
 from polyspline.inversion.tracker import Tracker
 from polyspline.notices import compiling
 from polyspline.partition import Partition
@@ -119,6 +120,11 @@ class _Scan:
         return open_[np.argsort(self.bounds[open_], kind="stable")]
 
 
+def prepare(problem: InversionProblem) -> None:
+    """Compile what scans in the problem's norm call."""
+    _compile_kernels(problem.norm)
+
+
 def run(tracker: Tracker, options: Options) -> Outcome:
     """Scan the regions of a partition for the point whose image is nearest to the target.
 
@@ -158,7 +164,7 @@ def run(tracker: Tracker, options: Options) -> Outcome:
     if partition is None:
         raise ArgumentError("the method scan goes through a partition, and got none: give partition=.")
     problem = tracker.problem
-    _compile_kernels(problem.norm)
+    prepare(problem)
     lower, upper = problem.domain.bounds()
     scan = _Scan(
         tracker,
@@ -172,5 +178,6 @@ def run(tracker: Tracker, options: Options) -> Outcome:
         scan.raise_bound()
         if tracker.closed or tracker.out_of_time:
             break
-    bound = BoundSource.RIGOROUS if partition.complete else BoundSource.NONE
-    return Outcome(bound, problem.norm.solver)
+    if not partition.complete:
+        return Outcome(BoundSource.NONE, problem.norm.solver, Ending.REGIONS)
+    return Outcome(BoundSource.RIGOROUS, problem.norm.solver, Ending.PRECISION)

@@ -11,16 +11,26 @@ from polyspline.inversion.chain import Floats
 from polyspline.inversion.local import improve
 from polyspline.inversion.methods import Options, Outcome
 from polyspline.inversion.node import Node, Relaxer, compile_kernels
+from polyspline.inversion.problem import InversionProblem
 from polyspline.inversion.pseudo_costs import PseudoCosts
-from polyspline.inversion.result import BoundSource
+from polyspline.inversion.result import BoundSource, Ending
 from polyspline.inversion.tracker import Tracker
 
 _STARTS = 8
 """Random starts of the local search before the tree."""
 _MOST_GAP_USED = 0.999
 """Share of the gap asked for that pruning may use up: the rest is for rounding."""
+_MOST_FINISHES = 20
+"""Relaxations of a node without undecided units, each from the optimum of the one before."""
+_RISEN = 1.0 + 1e-10
+"""Factor by which a bound must rise for another one of these to be worth while."""
 _FEW_FIXED = 3
 """A round of probing that decides fewer units is the last one."""
+
+
+def prepare(problem: InversionProblem) -> None:
+    """Compile what searches in the problem's norm call."""
+    compile_kernels(problem.norm)
 
 
 def run(tracker: Tracker, options: Options) -> Outcome:
@@ -53,10 +63,11 @@ def run(tracker: Tracker, options: Options) -> Outcome:
     R. Bunel et al., "Branch and bound for piecewise linear neural network verification", JMLR 21
     (2020); T. Achterberg, T. Koch, A. Martin, "Branching rules revisited", Oper. Res. Lett. 33 (2005).
     """
+    ending = Ending.SECONDS
     if not tracker.out_of_time:
-        compile_kernels(tracker.problem.norm)
-        _Search(tracker, options).go()
-    return Outcome(BoundSource.RIGOROUS, tracker.problem.norm.solver)
+        prepare(tracker.problem)
+        ending = _Search(tracker, options).go()
+    return Outcome(BoundSource.RIGOROUS, tracker.problem.norm.solver, ending)
 
 
 class _Search:
@@ -83,10 +94,14 @@ class _Search:
         return tracker.problem.cutoff(tracker.distance, _MOST_GAP_USED * tracker.asked_gap)
 
     @property
+    def full(self) -> bool:
+        """Whether the limit on nodes is reached."""
+        return self.max_nodes is not None and self.tracker.nodes >= self.max_nodes
+
+    @property
     def stopped(self) -> bool:
-        tracker = self.tracker
-        full = self.max_nodes is not None and tracker.nodes >= self.max_nodes
-        return full or tracker.closed or tracker.out_of_time
+        """Whether there is a reason to end."""
+        return self.full or self.tracker.closed or self.tracker.out_of_time
 
     def note_bound(self, *others: float) -> None:
         """Raise the tracker's bound to the least of all that is open, decided, dropped or given."""
@@ -96,8 +111,8 @@ class _Search:
 
     # ---- the tree
 
-    def go(self) -> None:
-        """Search the tree."""
+    def go(self) -> Ending:
+        """Search the tree, and say why that ended."""
         root = self.root()
         if root is not None:
             self.push(root)
@@ -107,22 +122,50 @@ class _Search:
             if node.bound >= self.cutoff:
                 continue
             if node.decided:
-                self.least_decided = min(self.least_decided, node.bound)
+                self.finish(node)
                 continue
             for part in self.branch(node):
                 self.push(part)
             self.note_bound()
         if not self.open:
             self.note_bound()
+        if self.full:
+            return Ending.NODES
+        return Ending.SECONDS if self.tracker.out_of_time else Ending.PRECISION
 
     def push(self, node: Node) -> None:
         self.follow(node)
         heapq.heappush(self.open, (node.bound, next(self.order), node))
 
-    def settle(self, ranges: Floats, before: Node | None = None, rounds: int | None = None) -> Node | None:
-        """Bound a part of a node."""
+    def settle(
+        self,
+        ranges: Floats,
+        before: Node | None = None,
+        rounds: int | None = None,
+        near: Floats | None = None,
+    ) -> Node | None:
+        """Bound a part of a node, its relaxation made strictly convex towards a point or the incumbent."""
         self.tracker.nodes += 1
-        return self.relaxer.settle(ranges, before, self.cutoff, self.tracker.z, rounds)
+        centre = self.tracker.z if near is None else near
+        return self.relaxer.settle(ranges, before, self.cutoff, centre, rounds)
+
+    def finish(self, node: Node) -> None:
+        """Bound a decided node as well as rounding allows: from its own optimum, until that is no help.
+
+        The relaxation over it is the problem itself but for a term that makes it strictly convex, and
+        that costs the less the nearer the centre is to the optimum.
+        """
+        for _ in range(_MOST_FINISHES):
+            again = self.settle(node.ranges.copy(), node, near=node.z)
+            if again is None or again.bound >= self.cutoff:
+                return
+            nearer = self.tracker.distance
+            self.follow(again)
+            helped = self.tracker.distance < nearer or again.bound > node.bound * _RISEN
+            node = again
+            if self.stopped or not helped:
+                break
+        self.least_decided = min(self.least_decided, node.bound)
 
     def follow(self, node: Node) -> None:
         """Follow the relaxed point of a node downhill if it is the nearest yet."""
@@ -130,6 +173,8 @@ class _Search:
             self.descend(node.z)
 
     def descend(self, z: Floats) -> None:
+        """Offer a point, and the one that the local search comes to from there."""
+        self.tracker.offer(z)
         self.tracker.offer(improve(self.tracker.problem, z, seconds_left=self.tracker.seconds_left))
 
     def root(self) -> Node | None:

@@ -1,7 +1,8 @@
 """Ranges of z and of every pre-activation, tightened in turn, never too tight (kernel).
 
 Guarantee: certified. Every sum of n products is charged ``(n + 4) u`` of the sum of sizes,
-with room to spare, and every bound is moved outward by what it was charged.
+with room to spare, and an absolute term for underflow; every bound is moved outward by what it
+was charged. Numbers past the largest float, and NaN, tighten nothing.
 """
 
 from __future__ import annotations
@@ -14,6 +15,36 @@ from solvers.compiled import compiled, compiled_part, larger, smaller
 
 FEW = 16.0 * ROUNDOFF
 """Relative error of a handful of operations, with room to spare."""
+
+
+@compiled_part
+def least_of(a: float, b: float) -> float:
+    """Minimum of two floats, minus infinity if either is NaN: a lower bound that nothing proves."""
+    if a < b:
+        return a
+    return b if b <= a else -np.inf
+
+
+@compiled_part
+def most_of(a: float, b: float) -> float:
+    """Maximum of two floats, infinity if either is NaN: an upper bound that nothing proves."""
+    if a > b:
+        return a
+    return b if b >= a else np.inf
+
+
+@compiled_part
+def raise_end(ranges: Floats, place: int, candidate: float) -> None:
+    """Raise the lower end of a range to a candidate that is above it; NaN is not."""
+    if candidate > ranges[place, 0]:
+        ranges[place, 0] = candidate
+
+
+@compiled_part
+def lower_end(ranges: Floats, place: int, candidate: float) -> None:
+    """Lower the upper end of a range to a candidate that is below it; NaN is not."""
+    if candidate < ranges[place, 1]:
+        ranges[place, 1] = candidate
 
 
 @compiled_part
@@ -39,7 +70,7 @@ def value_slack(table: Floats, neuron: int, value: float) -> float:
     count = n_knots(table)
     largest = 0.0
     for piece in range(count + 1):
-        largest = larger(largest, abs(table[neuron, 2 + 2 * count + piece]))
+        largest = most_of(largest, abs(table[neuron, 2 + 2 * count + piece]))
     return FEW * (abs(value) + largest) + TINY
 
 
@@ -82,8 +113,8 @@ def _line(
         v = point_at(table, neuron, low, high, place)
         value = value_of(table, neuron, v)
         slack = value_slack(table, neuron, value) + FEW * abs(slope * v)
-        below = smaller(below, value - slope * v - slack)
-        above = larger(above, value - slope * v + slack)
+        below = least_of(below, value - slope * v - slack)
+        above = most_of(above, value - slope * v + slack)
     middle = low / 2.0 + high / 2.0
     if first or slope * middle + below > lines[neuron, 0] * middle + lines[neuron, 1]:
         lines[neuron, 0], lines[neuron, 1] = slope, below
@@ -99,8 +130,8 @@ def _unit_lines(table: Floats, neuron: int, low: float, high: float, lines: Floa
     for place in range(count + 2):
         value = value_of(table, neuron, point_at(table, neuron, low, high, place))
         slack = value_slack(table, neuron, value)
-        least = smaller(least, value - slack)
-        most = larger(most, value + slack)
+        least = least_of(least, value - slack)
+        most = most_of(most, value + slack)
     lines[neuron, 4], lines[neuron, 5] = least, most
     first = True
     if high > low:
@@ -128,7 +159,7 @@ def _interval(
         least, most = inputs[first + j, last - 1], inputs[first + j, last]
         low += w * (least if w > 0 else most)
         high += w * (most if w > 0 else least)
-        size += abs(w) * larger(abs(least), abs(most))
+        size += abs(w) * most_of(abs(least), abs(most))
     error = (count + 4) * 1.01 * ROUNDOFF * size + TINY
     return low - error, high + error
 
@@ -136,7 +167,7 @@ def _interval(
 @compiled_part
 def _largest(rows: Floats, index: int) -> float:
     last = rows.shape[1] - 1
-    return larger(abs(rows[index, last - 1]), abs(rows[index, last]))
+    return most_of(abs(rows[index, last - 1]), abs(rows[index, last]))
 
 
 @compiled_part
@@ -147,11 +178,11 @@ def _cut(ranges: Floats, work: Floats, dim: int, room: float) -> None:
     for i in range(dim):
         c = work[0, i]
         low, high = ranges[i, 0], ranges[i, 1]
-        reach = room / abs(c) * (1.0 + FEW) + FEW * larger(abs(low), abs(high))
+        reach = room / abs(c) * (1.0 + FEW) + FEW * most_of(abs(low), abs(high)) + TINY
         if c > 0:
-            ranges[i, 1] = smaller(high, low + reach)
+            lower_end(ranges, i, low + reach)
         elif c < 0:
-            ranges[i, 0] = larger(low, high - reach)
+            raise_end(ranges, i, high - reach)
 
 
 @compiled_part
@@ -172,6 +203,12 @@ def _carried_back(
 
     `layer` counts from 1, the first layer with units behind it; `row` is where the neuron's
     weights start. z is tightened to where the lines leave the value at `cap` or below.
+
+    The exact coefficients c of a layer differ from the computed ones by a rounding of each of
+    `width` products and sums, relative to ``|slope| |w|``, which is charged over the ranges of what
+    they multiply: ``reach`` for a unit's pre-activation, ``shift`` for the constant of its line. A
+    product that underflows is off by less than TINY besides, whether it is one with a slope (over
+    ``reach``), with a weight (over the inputs, ``spread``) or with a constant.
     """
     width = widths[layer - 1]
     constant = sign * table[neuron, 0]
@@ -188,13 +225,16 @@ def _carried_back(
             work[1, i] = 0.0
         before = start - inputs
         rate = (width + inputs + 8) * 1.01 * ROUNDOFF
+        spread = 1.0
+        for i in range(inputs):
+            spread += _largest(ranges, i) if depth == 1 else _largest(lines, before + i)
         for j in range(width):
             c = work[0, j]
             unit = start + j
             side = 0 if c > 0 else 2
             slope = c * lines[unit, side]
             constant += c * lines[unit, side + 1] + slope * table[unit, 0]
-            shift = larger(abs(lines[unit, 1]), abs(lines[unit, 3]))
+            shift = most_of(abs(lines[unit, 1]), abs(lines[unit, 3]))
             reach = abs(table[unit, 0])
             place = block + j * inputs
             for i in range(inputs):
@@ -202,7 +242,7 @@ def _carried_back(
                 work[1, i] += slope * w
                 reach += abs(w) * (_largest(ranges, i) if depth == 1 else _largest(lines, before + i))
             # The rounded slopes stand for others; what they miss is bounded over the ranges.
-            error += rate * (abs(c) * shift + 2.0 * abs(slope) * reach)
+            error += rate * (abs(c) * shift + 2.0 * abs(slope) * reach) + TINY * (reach + spread)
         error += rate * abs(constant)
         for i in range(inputs):
             work[0, i] = work[1, i]
@@ -222,7 +262,15 @@ def _carried_back(
 
 @compiled_part
 def _pull_back(widths: Integers, weights: Floats, table: Floats, ranges: Floats) -> None:
-    """Tighten z by the first layer: each row bounds each coordinate, the others being anywhere."""
+    """Tighten z by the first layer: each row bounds each coordinate, the others being anywhere.
+
+    With size the sum of ``|w| |z|`` and ``|b|`` over the ranges as they come, the sums least and most
+    begin with an error of (dim + 1) u size. Each coordinate takes its product out of them and puts
+    another one in: two sums of at most u size, and two products of u ``|w_j| |z_j|``, which add up to
+    2 u size over all coordinates. So no sum is off by more than (3 dim + 3) u size, and the two
+    differences before the division add 2 u (size + |end|): less than 3 (dim + 8) u of both. The
+    quotient's own rounding is below FEW of it; whatever underflows, below TINY.
+    """
     dim = widths[0]
     for neuron in range(widths[1]):
         low, high = ranges[dim + neuron, 0], ranges[dim + neuron, 1]
@@ -235,9 +283,10 @@ def _pull_back(widths: Integers, weights: Floats, table: Floats, ranges: Floats)
             least += w * (ranges[j, 0] if w > 0 else ranges[j, 1])
             most += w * (ranges[j, 1] if w > 0 else ranges[j, 0])
             size += abs(w) * _largest(ranges, j)
-        guard = (dim + 8) * 2.0 * ROUNDOFF * (size + larger(abs(low), abs(high))) + TINY
+        end = most_of(abs(low), abs(high))
         if low == -np.inf or high == np.inf:
-            guard = (dim + 8) * 2.0 * ROUNDOFF * (size + smaller(abs(low), abs(high))) + TINY
+            end = smaller(abs(low), abs(high))
+        guard = 3.0 * (dim + 8) * 1.01 * ROUNDOFF * (size + end) + TINY
         for j in range(dim):
             w = weights[neuron * dim + j]
             if w == 0.0:
@@ -249,11 +298,11 @@ def _pull_back(widths: Integers, weights: Floats, table: Floats, ranges: Floats)
             above = (high - others_least + guard) / w
             if w < 0:
                 below, above = above, below
-            below -= FEW * abs(below)
-            above += FEW * abs(above)
+            below -= FEW * abs(below) + TINY
+            above += FEW * abs(above) + TINY
             # Each coordinate from the ranges as they were when the sums were taken.
-            ranges[j, 0] = larger(ranges[j, 0], below)
-            ranges[j, 1] = smaller(ranges[j, 1], above)
+            raise_end(ranges, j, below)
+            lower_end(ranges, j, above)
             fresh_low, fresh_high = w * ranges[j, 0], w * ranges[j, 1]
             least = others_least + smaller(fresh_low, fresh_high)
             most = others_most + larger(fresh_low, fresh_high)
@@ -297,6 +346,7 @@ def tighten_ranges(
                 low, high = _interval(weights, row, table, neuron, ranges, 0, inputs)
             else:
                 low, high = _interval(weights, row, table, neuron, lines, first - inputs, inputs)
+            # What is NaN tightens nothing: these keep the second then.
             low, high = larger(low, ranges[place, 0]), smaller(high, ranges[place, 1])
             if layer > 1 and (
                 is_undecided(table, neuron, low, high)
@@ -309,9 +359,9 @@ def tighten_ranges(
                         widths, weights, table, ranges, lines, layer, neuron, row, sign, cap, work
                     )
                     if side == 0:
-                        low = larger(low, least)
+                        low = larger(least, low)
                     else:
-                        high = smaller(high, -least)
+                        high = smaller(-least, high)
             ranges[place, 0], ranges[place, 1] = low, high
             if low > high:
                 return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -9,10 +10,19 @@ import numpy as np
 import numpy.typing as npt
 
 from polyspline.domains import Box, Domain
+from polyspline.errors import InvariantError
 from polyspline.inversion.problem import InversionProblem
 from solvers.clock import working_time
 
 Floats = npt.NDArray[np.float64]
+
+
+_ROUNDING = 1.0 - 2.0**-48
+"""A bound lowered by this is not above a number for its own last roundings alone."""
+
+
+class ClosedTrackerError(RuntimeError):
+    """Work goes on that nobody waits for any more: what it found is not taken."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +62,8 @@ def into_domain(domain: Domain, z: Floats) -> Floats:
 class Tracker:
     """The nearest point so far, the lower bound, their history and the time that is left.
 
+    Several threads may look at it; once closed, it takes nothing any more.
+
     Parameters
     ----------
     problem
@@ -81,11 +93,16 @@ class Tracker:
         self.distance = float("inf")
         self.lower_bound = 0.0
         self.nodes = 0
+        # The highest bound that was proven; `lower_bound` is never above the distance.
+        self._proven = 0.0
         self._history: list[tuple[float, float, float]] = []
         self._began = working_time() if began is None else began
         self._max_seconds = max_seconds
         self._report = report
         self._reported = 0.0
+        self._stopped: float | None = None
+        self._closed = False
+        self._lock = threading.RLock()
 
     # ---- what is known
 
@@ -121,14 +138,37 @@ class Tracker:
         return working_time() - self._began
 
     @property
+    def interrupted(self) -> bool:
+        """Whether it was told to stop."""
+        return self._stopped is not None
+
+    @property
+    def seconds_overdue(self) -> float:
+        """Wall time since the limit was reached or it was told to stop; negative before."""
+        late = -float("inf") if self._max_seconds is None else self.seconds - self._max_seconds
+        return late if self._stopped is None else max(late, self.seconds - self._stopped)
+
+    @property
     def seconds_left(self) -> float:
-        """Time until the limit, at least 0; infinite without a limit."""
+        """Time until the limit, at least 0; infinite without a limit, and 0 once told to stop."""
+        if self._stopped is not None:
+            return 0.0
         return float("inf") if self._max_seconds is None else max(self._max_seconds - self.seconds, 0.0)
 
     @property
     def out_of_time(self) -> bool:
-        """Whether the limit is reached."""
+        """Whether the limit is reached, or it was told to stop."""
         return self.seconds_left <= 0.0
+
+    def stop(self) -> None:
+        """Have whoever looks at the clock stop: Ctrl-C came."""
+        if self._stopped is None:
+            self._stopped = self.seconds
+
+    def close(self) -> None:
+        """Take nothing any more: whoever offers something gets a `ClosedTrackerError`."""
+        with self._lock:
+            self._closed = True
 
     # ---- news
 
@@ -142,23 +182,72 @@ class Tracker:
         -------
         bool
             Whether it was taken.
+
+        Raises
+        ------
+        InvariantError
+            If it is nearer than a proven bound allows, by more than the rounding of its distance.
+        ClosedTrackerError
+            If the tracker is closed.
         """
         point = into_domain(self.problem.domain, np.asarray(z, dtype=np.float64))
         distance = self.problem.distance(point)
         if not distance < self.distance:
             return False
-        first = self.z is None
-        self.z, self.distance = point, distance
-        self.lower_bound = min(self.lower_bound, distance)
-        self._note(now=first)
+        if distance < self._proven:
+            self._check_bound(self._proven, point, distance)
+        with self._lock:
+            self._check_open()
+            first = self.z is None
+            self.z, self.distance = point, distance
+            self.lower_bound = min(self.lower_bound, distance)
+            self._note()
+        self.tell(now=first)
         return True
 
-    def raise_bound(self, value: float) -> None:
-        """Take a lower bound if it is higher than the one so far; never above the distance."""
+    def raise_bound(self, value: float, *, proven: bool = True) -> None:
+        """Take a lower bound if it is higher than the one so far; never above the distance.
+
+        Parameters
+        ----------
+        value
+            Of the distance of every point of the domain.
+        proven
+            Whether it is certified. One that rests on a solver's word is taken for no more than that: it
+            is cut off at the distance of a nearer point without complaint.
+
+        Raises
+        ------
+        InvariantError
+            If a proven one is above the distance of the incumbent, by more than that one's rounding.
+        ClosedTrackerError
+            If the tracker is closed.
+        """
+        if proven and value > self._proven:
+            if self.z is not None and value > self.distance:
+                self._check_bound(value, self.z, self.distance)
+            self._proven = value
         value = min(value, self.distance)
         if value > self.lower_bound:
-            self.lower_bound = value
-            self._note()
+            with self._lock:
+                self._check_open()
+                self.lower_bound = value
+                self._note()
+            self.tell()
+
+    def _check_bound(self, bound: float, point: Floats, distance: float) -> None:
+        """Raise if a proven bound is above the exact distance of a point, whatever was rounded."""
+        error = self.problem.distance_error(point)
+        if bound * _ROUNDING > distance + error:
+            raise InvariantError(
+                f"an inversion in {self.problem.norm.key} has the proven lower bound {bound!r}, but the "
+                f"point {point.tolist()} is at the distance {distance!r}, exact to {error:.3g}: a defect of "
+                "polyspline, please report it with the network, x and the domain."
+            )
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise ClosedTrackerError("the inversion has ended; nothing more is taken.")
 
     def tell(self, *, now: bool = False) -> None:
         """Report the progress, at most ten times a second; with `now` whenever the last report was."""
@@ -168,6 +257,5 @@ class Tracker:
                 InversionProgress(self.distance, self.lower_bound, self.gap, self.nodes, self.seconds)
             )
 
-    def _note(self, *, now: bool = False) -> None:
+    def _note(self) -> None:
         self._history.append((self.seconds, self.distance, self.lower_bound))
-        self.tell(now=now)

@@ -129,13 +129,13 @@ class Collection:
             np.concatenate(ties),
             np.concatenate([batch.tie_key for batch in self._batches]),
             uncrossed,
-            self._problem.net.knots,
-            lambda regions: self._problem.packing.unpack(packed[regions]),
         )
         if not len(tied):
             return edges[:count], sources[:count], uncrossed
+        here, beyond = (self._problem.packing.unpack(packed[side]) for side in tied.T)
+        shared = self._problem.net.knots.shared(tied_sources, here, beyond)
         return (
-            np.concatenate([edges[:count], tied]),
-            np.concatenate([sources[:count], tied_sources]),
+            np.concatenate([edges[:count], tied.astype(np.int32)]),
+            np.concatenate([sources[:count], shared.astype(np.int32)]),
             uncrossed,
         )

@@ -8,12 +8,9 @@ the set of these units, names the facet from either side.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 from numpy.typing import NDArray
 
-from polyspline.cpa.knots import Knots
 from polyspline.partition.code_table import EMPTY, place_of
 from polyspline.split.state import (
     HIGH_PIECE,
@@ -93,9 +90,7 @@ def look_up(
     return count
 
 
-def pair_ties(
-    tie: Integers, keys: Words, alone: Flags, knots: Knots, codes: Callable[[Integers], Integers]
-) -> tuple[Indices, Indices]:
+def pair_ties(tie: Integers, keys: Words, alone: Flags) -> tuple[Integers, Integers]:
     """Edges across the facets with several knots, which both their sides have written down.
 
     Parameters
@@ -104,26 +99,20 @@ def pair_ties(
         See `polyspline.split.state.Results`.
     alone
         Result, (R,): set where a region has written down a facet that no other has.
-    knots
-        Of the network.
-    codes
-        Gives the codes (B, N) of some regions.
 
     Returns
     -------
-    edges : ndarray of int32
+    edges : ndarray of int64
         (T, 2), the region of lower index first.
-    sources : ndarray of int32
-        (T,) the lowest knot that both have on the facet.
+    sources : ndarray of int64
+        (T,) the lowest knot on the facet as that region has it.
     """
     if not len(tie):
-        return np.empty((0, 2), np.int32), np.empty(0, np.int32)
+        return np.empty((0, 2), np.int64), np.empty(0, np.int64)
     region = tie[:, TIE_REGION]
     names = keys.reshape(len(keys), -1)
     order = np.lexsort((region, *names.T))
     same = (names[order[1:]] == names[order[:-1]]).all(axis=1)
     pairs = np.stack([order[:-1][same], order[1:][same]], axis=1)
     alone[region[np.setdiff1d(order, pairs)]] = True
-    edges = region[pairs]
-    sources = knots.shared(tie[pairs[:, 0], TIE_KNOT], codes(edges[:, 0]), codes(edges[:, 1]))
-    return edges.astype(np.int32), sources.astype(np.int32)
+    return region[pairs], tie[pairs[:, 0], TIE_KNOT]

@@ -10,6 +10,7 @@ import inspect
 import math
 import re
 import warnings
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from threading import Event, Thread
@@ -17,6 +18,7 @@ from typing import Any
 
 import pulp
 
+from solvers.errors import SolverFailedError
 from solvers.milp.backends import Backend, cbc_path, solver_class
 
 TOLERANCE = 1e-9
@@ -36,7 +38,7 @@ class Driver:
     def __init__(self, backend: Backend) -> None:
         self.backend = backend
 
-    def solver(self, max_seconds: float, log: Path, warm: bool) -> Any:
+    def solver(self, max_seconds: float, log: Path, warm: bool, stopped: Callable[[], bool]) -> Any:
         """Return PuLP's solver object.
 
         Parameters
@@ -47,6 +49,8 @@ class Driver:
             Where a log may be written.
         warm
             Whether the variables hold a point to begin from.
+        stopped
+            Asked by those that run beside us: once true, they are ended.
         """
         kind = solver_class(self.backend.pulp_name)
         wanted: dict[str, Any] = {"msg": False, "threads": 1, "gapRel": 0.0, "gapAbs": 0.0, "warmStart": warm}
@@ -117,7 +121,7 @@ class Cbc(Driver):
 class Highs(Driver):
     """HiGHS as a library: run beside us, so that Ctrl-C reaches us, and begun from a point."""
 
-    def solver(self, max_seconds: float, log: Path, warm: bool) -> Any:
+    def solver(self, max_seconds: float, log: Path, warm: bool, stopped: Callable[[], bool]) -> Any:
         """Return PuLP's solver object, with the solver's own tolerances."""
         solver = pulp.HiGHS(
             msg=False,
@@ -129,7 +133,7 @@ class Highs(Driver):
             primal_feasibility_tolerance=TOLERANCE,
             dual_feasibility_tolerance=TOLERANCE,
         )
-        solver.callSolver = partial(_run_highs, warm)
+        solver.callSolver = partial(_run_highs, warm, stopped)
         return solver
 
     def bound(self, problem: Any, log: str) -> float:
@@ -217,7 +221,7 @@ def _number(text: str) -> float:
         return -math.inf
 
 
-def _run_highs(warm: bool, lp: Any) -> None:
+def _run_highs(warm: bool, stopped: Callable[[], bool], lp: Any) -> None:
     """Run the HiGHS of a PuLP problem beside us, where no Ctrl-C can reach it, and stop it on one."""
     import highspy
 
@@ -229,10 +233,20 @@ def _run_highs(warm: bool, lp: Any) -> None:
         model.setSolution(point)
 
     finished = Event()
+    failures: list[BaseException] = []
 
     def run() -> None:
         try:
-            model.run()
+            if model.run() == highspy.HighsStatus.kError:
+                # It then has no status at all. Once more, from nothing.
+                model.clearSolver()
+                if model.run() == highspy.HighsStatus.kError:
+                    raise SolverFailedError(
+                        "solver highs broke down on a mixed-integer program: try another one."
+                    )
+        except BaseException as failure:
+            # It belongs to the thread that waits: here nobody would hear of it.
+            failures.append(failure)
         finally:
             finished.set()
 
@@ -240,8 +254,11 @@ def _run_highs(warm: bool, lp: Any) -> None:
     try:
         # Not the thread's own `join`: interrupted, it would take the thread for ended.
         while not finished.wait(0.1):
-            pass
+            if stopped():
+                model.cancelSolve()
     except BaseException:
         model.cancelSolve()
         finished.wait()
         raise
+    if failures:
+        raise failures[0]

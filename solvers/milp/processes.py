@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import math
 import subprocess
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
+
+_POLL_SECONDS = 0.1
 
 
 @dataclass
@@ -16,22 +18,26 @@ class _Record:
     """What one thread has started."""
 
     limit_seconds: float
+    stopped: Callable[[], bool]
     processes: list[subprocess.Popen[Any]] = field(default_factory=list)
     outputs: list[Any] = field(default_factory=list)
-    timers: list[threading.Timer] = field(default_factory=list)
+    closed: threading.Event = field(default_factory=threading.Event)
 
     def add(self, process: subprocess.Popen[Any], outputs: list[Any]) -> None:
         self.processes.append(process)
         self.outputs.extend(outputs)
-        if math.isfinite(self.limit_seconds):
-            timer = threading.Timer(self.limit_seconds, process.kill)
-            timer.daemon = True
-            timer.start()
-            self.timers.append(timer)
+        threading.Thread(target=self._watch, args=(process,), daemon=True).start()
+
+    def _watch(self, process: subprocess.Popen[Any]) -> None:
+        """End a process at the limit, or when it is to stop."""
+        until = time.monotonic() + self.limit_seconds
+        while not self.closed.wait(_POLL_SECONDS) and process.poll() is None:
+            if time.monotonic() > until or self.stopped():
+                process.kill()
+                return
 
     def close(self) -> None:
-        for timer in self.timers:
-            timer.cancel()
+        self.closed.set()
         for process in self.processes:
             if process.poll() is None:
                 process.kill()
@@ -61,7 +67,9 @@ class _RecordedProcess(subprocess.Popen[Any]):
 
 
 @contextmanager
-def children_end_with_us(limit_seconds: float) -> Iterator[None]:
+def children_end_with_us(
+    limit_seconds: float, stopped: Callable[[], bool] = lambda: False
+) -> Iterator[None]:
     """Within it, the processes that this thread starts end when it is left, however it is left.
 
     Parameters
@@ -69,6 +77,8 @@ def children_end_with_us(limit_seconds: float) -> Iterator[None]:
     limit_seconds
         A process is also killed when it has run for longer than this: for solvers that do not
         keep to the limit that they were told. Infinite for no limit.
+    stopped
+        Asked ten times a second: once true, the processes are killed.
 
     Notes
     -----
@@ -79,7 +89,7 @@ def children_end_with_us(limit_seconds: float) -> Iterator[None]:
     me = threading.get_ident()
     with _lock:
         outer = _records.get(me)
-        record = _records[me] = _Record(limit_seconds)
+        record = _records[me] = _Record(limit_seconds, stopped)
         setattr(subprocess, _POPEN, _RecordedProcess)
     try:
         yield

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ def solve_mixed(
     backend: Backend | None = None,
     *,
     max_seconds: float = math.inf,
+    stopped: Callable[[], bool] = lambda: False,
     start: Floats | None = None,
     typical_cost: float = 0.0,
 ) -> MixedSolution:
@@ -39,6 +41,9 @@ def solve_mixed(
         From `find_backend`; CBC by default.
     max_seconds : float
         Wall time.
+    stopped : callable
+        Asked now and then, from other threads too: once true, the solver is ended, and what it has
+        found by then is given where it says so.
     start : ndarray (n,), optional
         A point to begin from, given to the solvers that take one.
     typical_cost : float
@@ -65,22 +70,22 @@ def solve_mixed(
             variable.setInitialValue(float(value), check=False)
     with tempfile.TemporaryDirectory(prefix="polyspline-") as folder:
         log = Path(folder) / "log"
-        solver = driver.solver(max_seconds, log, start is not None)
+        solver = driver.solver(max_seconds, log, start is not None, stopped)
         solver.tmpDir = folder
         try:
-            with children_end_with_us(max_seconds + _GRACE_SECONDS):
+            with children_end_with_us(max_seconds + _GRACE_SECONDS, stopped):
                 problem.solve(solver)
         except pulp.PulpSolverError as broken:
-            if not _time_is_up(began, max_seconds):
+            if not (stopped() or _time_is_up(began, max_seconds)):
                 raise _broken(driver.backend, str(broken)) from broken
-            # Past the limit it was ended by us.
+            # Past the limit, or once it was to stop, it was ended by us.
             return MixedSolution(MixedStatus.NO_POINT, None, math.inf, -math.inf, str(broken))
         text = log.read_text(errors="replace") if log.exists() else ""
     if driver.interrupted(problem):
         raise KeyboardInterrupt
     status = _status(problem, driver.has_point(problem))
     words = driver.words(problem, text)
-    if status is MixedStatus.NO_POINT and not _time_is_up(began, max_seconds):
+    if status is MixedStatus.NO_POINT and not (stopped() or _time_is_up(began, max_seconds)):
         raise _broken(driver.backend, words)
     values = None
     if status in (MixedStatus.OPTIMAL, MixedStatus.FEASIBLE):

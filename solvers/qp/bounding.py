@@ -9,6 +9,7 @@ with rounding accounted for.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -29,6 +30,8 @@ _RIDGE, _LINEAR_RIDGE = 1e-9, 1e-5
 # How soft rows are that no point satisfies.
 _SOFTNESS = 1e-9
 _SOFT_RIDGE = 1e-4
+# Entries of a scaled program from here on have squares whose sums may be infinite.
+_LARGEST = 2.0**500
 # What a violated side costs for the 1-norm: no multiplier is larger.
 _PENALTY = 1e4
 
@@ -106,18 +109,22 @@ def bounding_multipliers(
     SolverInputError
         If the active sides are not as many as the program has.
     """
-    middle, radius = low / 2.0 + high / 2.0, high / 2.0 - low / 2.0
-    unit = np.where(radius > 0, radius, 1.0)
-    matrix = F * (unit / scale)
-    rhs = (g - F @ middle) / scale
-    shift = C @ middle
-    rows = C * unit
-    length = np.sqrt(np.einsum("ij,ij->i", rows, rows))
-    length = np.where(length > 0, length, 1.0)
-    ends = radius / unit
-    inner = _Scaled(
-        matrix, rhs, rows / length[:, None], (row_low - shift) / length, (row_high - shift) / length, ends
-    )
+    # What is past the largest float is found by `is_usable`, and no program is solved.
+    with np.errstate(over="ignore", invalid="ignore"):
+        middle, radius = low / 2.0 + high / 2.0, high / 2.0 - low / 2.0
+        unit = np.where(radius > 0, radius, 1.0)
+        matrix = F * (unit / scale)
+        rhs = (g - F @ middle) / scale
+        shift = C @ middle
+        rows = C * unit
+        length = np.sqrt(np.einsum("ij,ij->i", rows, rows))
+        length = np.where(length > 0, length, 1.0)
+        ends = radius / unit
+        inner = _Scaled(
+            matrix, rhs, rows / length[:, None], (row_low - shift) / length, (row_high - shift) / length, ends
+        )
+        if not inner.is_usable:
+            return
     towards = np.zeros(len(unit)) if centre is None else np.clip((centre - middle) / unit, -ends, ends)
     if order == 1.0:
         solutions = _kinked(inner, towards, active)
@@ -147,6 +154,15 @@ class _Scaled:
     def sides(self) -> tuple[Floats, Floats]:
         """Lower and upper sides of the variables and of the rows."""
         return np.concatenate([-self.ends, self.below]), np.concatenate([self.ends, self.above])
+
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether the squares and products of its numbers are finite; sides may be infinite, but not NaN."""
+        size = float(np.max(np.abs(self.matrix), initial=0.0) + np.max(np.abs(self.rhs), initial=0.0))
+        total = float(self.rows.sum()) + float(self.ends.sum()) + size
+        sided = not (np.isnan(self.below).any() or np.isnan(self.above).any())
+        return sided and size < _LARGEST and math.isfinite(total)
 
 
 def _or_soft(inner: _Scaled, found: BoundingSolution | None) -> Iterator[BoundingSolution | None]:

@@ -6,6 +6,7 @@ trusted are evaluated from the multipliers by those who need them.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import daqp
@@ -190,6 +191,13 @@ def _completed_square(hessian: Floats, linear: Floats) -> float | None:
     return float(half @ half) / 2.0
 
 
+def _usable(hessian: Floats | None, *arrays: Floats) -> bool:
+    """Whether all numbers of a program are finite, and so small that their sums are."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        total = 0.0 if hessian is None else float(hessian.sum())
+        return math.isfinite(total + sum(float(each.sum()) for each in arrays))
+
+
 def _solve(
     hessian: Floats | None,
     linear: Floats,
@@ -215,6 +223,9 @@ def _solve(
         )
     if (low > high).any():
         return QPSolution(QPStatus.INFEASIBLE, np.nan, None, None, 0)
+    if not _usable(hessian, linear, rows, low, high):
+        # daqp takes such numbers for numbers, and may never come back.
+        return QPSolution(QPStatus.FAILED, np.nan, None, None, 0)
     sense = np.zeros(len(low), dtype=np.int32)
     if "rho_soft" in settings:
         sense[simple:] = _SOFT

@@ -232,7 +232,7 @@ def _descend(
             if when[k] < when[first]:
                 first = k
         length = when[first]
-        if length == np.inf:
+        if not length < np.inf:  # NaN too: there is nothing to pass
             return NOTHING, 0.0
         passed = 1 if rates[first] > 0.0 else -1
         if _is_narrow(kinks, first):

@@ -41,7 +41,8 @@ class Fit:
         where the lower one is; in units of the norm, for l2 of half its square. Zeros unless
         OPTIMAL.
     active
-        What the solver ended with, to start a like regression from; None unless OPTIMAL.
+        What the solver ended with, to start a like regression from; None unless OPTIMAL, and where the
+        dual program was solved, which has other sides.
     """
 
     status: QPStatus
@@ -105,6 +106,24 @@ def fit_over_polyhedron(
     below = np.full(len(above), -np.inf) if g is None else np.asarray(g, dtype=np.float64)
     low, high = np.asarray(lo, dtype=np.float64), np.asarray(hi, dtype=np.float64)
     _check(slope, offset, rows, below, above, low, high, order)
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        return _fit(slope, offset, rows, below, above, low, high, order, start, tolerance)
+
+
+def _fit(
+    slope: Floats,
+    offset: Floats,
+    rows: Floats,
+    below: Floats,
+    above: Floats,
+    low: Floats,
+    high: Floats,
+    order: float,
+    start: Fit | None,
+    tolerance: float,
+) -> Fit:
+    """Solve a regression of arrays that fit together; FAILED if a number is past the largest float."""
+    given_slope, given_offset = slope, offset
     middle, half = low / 2.0 + high / 2.0, high / 2.0 - low / 2.0
     # In units t of the box: z = middle + half * t.
     offset = offset + slope @ middle
@@ -125,20 +144,24 @@ def fit_over_polyhedron(
     sides = np.concatenate([-box, below]), np.concatenate([box, above])
     active = None if start is None else start.active
     scaled = slope / steep, offset / steep, rows, sides
+    # Sides are infinite where there are none, but never NaN.
+    if not all(np.isfinite(part).all() for part in scaled[:3]) or np.isnan(np.concatenate(sides)).any():
+        return _nothing(QPStatus.FAILED, len(low) + len(rows))
+    primal = True
     if order == 2.0:
         solution = _least_squares(*scaled, active, tolerance)
     else:
-        solution = _least_linear(*scaled, active, tolerance, order)
+        solution, primal = _least_linear(*scaled, active, tolerance, order)
     if solution.point is None or solution.multipliers is None:
         return _nothing(solution.status, len(low) + len(rows))
     z = np.clip(middle + half * np.clip(solution.point[: len(low)], -1.0, 1.0), low, high)
-    value = float(np.linalg.norm(_matrix(A) @ z + np.asarray(b, dtype=np.float64), order))
+    value = float(np.linalg.norm(given_slope @ z + given_offset, order))
     last = len(solution.multipliers) - len(rows)
     found = np.concatenate([solution.multipliers[: len(low)], solution.multipliers[last:]])
-    found *= 0.0 if largest == 0.0 else steep**2 if order == 2.0 else steep
+    found *= 0.0 if largest == 0.0 else steep * steep if order == 2.0 else steep
     found[: len(low)] /= np.where(half > 0.0, half, 1.0)
     found[len(low) :] *= inverse
-    return Fit(solution.status, z, value, found, solution.multipliers)
+    return Fit(solution.status, z, value, found, solution.multipliers if primal else None)
 
 
 def _nothing(status: QPStatus, count: int) -> Fit:
@@ -163,17 +186,17 @@ def _least_linear(
     active: Floats | None,
     tolerance: float,
     order: float,
-) -> QPSolution:
-    """Order 1 or infinity, by whichever program is small."""
+) -> tuple[QPSolution, bool]:
+    """Order 1 or infinity, by whichever program is small; and whether it is the primal one."""
     if order == 1.0 and len(offset) > _MANY:
-        return _dual(slope, offset, rows, sides, order)
+        return _dual(slope, offset, rows, sides, order), False
     spread = np.eye(len(offset)) if order == 1.0 else np.ones((len(offset), 1))
     if active is None and order == 1.0:
         active = _signs(slope, offset, len(sides[0]) + 3 * len(offset))
     solution = _primal(slope, offset, rows, sides, active, tolerance, spread)
     if solution.status in (QPStatus.OPTIMAL, QPStatus.INFEASIBLE):
-        return solution
-    return _dual(slope, offset, rows, sides, order)
+        return solution, True
+    return _dual(slope, offset, rows, sides, order), False
 
 
 def _primal(
