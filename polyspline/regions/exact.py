@@ -16,6 +16,7 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
+from polyspline.cpa.equilibrate import column_exponents, is_ordinary_radius
 from polyspline.cpa.exact import ExactNetwork, Row, primitive
 from polyspline.cpa.tables import Tables, make_row_tables
 from polyspline.errors import InvariantError
@@ -227,8 +228,6 @@ def decide_exactly(
     code: Integers,
     radius: Floats | None,
     guesses: Sequence[Guess],
-    *,
-    column: Integers | None = None,
 ) -> ExactRegion:
     """Decide everything about the region of a code.
 
@@ -242,8 +241,6 @@ def decide_exactly(
         (S,) bound on the domain; None for the whole space.
     guesses
         Points (S,), floats or rationals, that may be strictly inside; the first that is serves.
-    column
-        (S,) the float kernel works in the coordinates ``z / 2**column``; None for z itself.
 
     Returns
     -------
@@ -267,7 +264,7 @@ def decide_exactly(
         return ExactRegion(np.zeros(net.layers[0].n_in), None, (), dead, 1)
     inside, is_float = _interior(rows, guesses)
     witness = np.array([nearest_float(z) for z in inside])
-    state, points = _decided_by_floats(rows, witness if is_float else None, radius, column)
+    state, points = _decided_by_floats(rows, witness if is_float else None, radius)
     decisions = int(not is_float)
     for k in range(len(rows)):
         if state[k] in (FACET, REDUNDANT):
@@ -288,11 +285,13 @@ def decide_exactly(
 
 
 def _decided_by_floats(
-    rows: list[Row], witness: Floats | None, radius: Floats | None, column: Integers | None
+    rows: list[Row], witness: Floats | None, radius: Floats | None
 ) -> tuple[Integers, Floats]:
     """State of every row as far as the kernel can tell, and points on the facets it found."""
     size = len(rows[0])
-    shift = np.zeros(size - 1, np.int32) if column is None else column.astype(np.int32)
+    shift = np.zeros(size - 1, np.int32)
+    if radius is not None and not is_ordinary_radius(radius):
+        shift = column_exponents(radius).astype(np.int32)
     undecided = np.full(len(rows), UNDECIDED, np.int64), np.zeros((len(rows), size - 1))
     if witness is None:
         return undecided

@@ -184,6 +184,8 @@ class Runner:
         exact, self._exact = self._exact, {}
         scaled, proven = out.witness[:r].copy(), out.proven[:r].copy()
         witness = self.problem.embed(scaled)
+        for i, point in exact.items():
+            witness[i] = [nearest_float(z) for z in point]
         for i in np.flatnonzero(proven & self.problem.is_rounded(scaled)).tolist():
             # Proven as it was computed, it is not where its embedding is rounded.
             self._referee.decisions += 1
