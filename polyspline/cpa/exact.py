@@ -145,7 +145,7 @@ class ExactNetwork:
 
     @staticmethod
     def above(head: list[int], exponent: int, position: float) -> Row:
-        """Return the function ``v - position`` of a pre-activation over a power of two, as coprime integers."""
+        """Return ``v - position``, for a pre-activation over a power of two, as coprime integers."""
         if position == 0.0:
             return primitive(head)
         shift = as_fraction(position) / as_fraction(2) ** exponent

@@ -9,13 +9,16 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from polyspline.cpa.matrices import exact_floats
 from polyspline.domains.base import BoolArray, Domain, FloatArray
 from polyspline.errors import DomainError
 
 
 def _corner(values: npt.ArrayLike, what: str) -> FloatArray:
     try:
-        corner = np.array(values, dtype=np.float64)
+        corner = exact_floats(values, f"box: {what}", error=DomainError)
+    except DomainError:
+        raise
     except (ValueError, TypeError) as wrong:
         raise DomainError(f"box: {what} must be a real number or one for each coordinate.") from wrong
     if corner.ndim > 1:
