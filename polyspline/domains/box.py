@@ -78,10 +78,11 @@ class Box(Domain):
             object.__setattr__(self, name, full)
         if not (self.lo < self.hi).all():
             i = int(np.flatnonzero(~(self.lo < self.hi))[0])
-            raise DomainError(
-                f"box: lo must be below hi in every coordinate, got lo {self.lo[i]} and hi {self.hi[i]} in "
-                f"coordinate {i}."
-            )
+            raise DomainError(f"box: lo must be below hi in every coordinate, got {self._side(i)}.")
+
+    def _side(self, i: int) -> str:
+        """Bounds of a coordinate, to the last bit."""
+        return f"lo {float(self.lo[i])!r} and hi {float(self.hi[i])!r} in coordinate {i}"
 
     @property
     def dim(self) -> int:
@@ -120,7 +121,11 @@ class Box(Domain):
         centre = np.where(centre <= self.lo, np.nextafter(self.lo, self.hi), centre)
         centre = np.where(centre >= self.hi, np.nextafter(self.hi, self.lo), centre)
         if not ((self.lo < centre) & (centre < self.hi)).all():
-            raise DomainError(f"{self} is too thin: it has no float64 point strictly inside.")
+            i = int(np.flatnonzero(~((self.lo < centre) & (centre < self.hi)))[0])
+            raise DomainError(
+                f"box: it is too thin for a float64 point strictly inside, got {self._side(i)}; "
+                "exact_interior_point gives a rational one."
+            )
         return centre
 
     def exact_interior_point(self) -> tuple[Fraction, ...]:

@@ -167,3 +167,14 @@ def test_models_of_numbers_that_would_be_rounded_are_refused() -> None:
     with pytest.raises(InexactError, match="no float64 number"):
         Network.from_torch(Shifted(ODD), (2,))
     assert Network.from_torch(Shifted(2**54), (2,)).n_units == 2
+
+
+def test_codes_of_subnormal_points_behind_large_weights_are_exact() -> None:
+    rng = np.random.default_rng(0)
+    z = np.array([3.0, 5.0]) * 2.0**-1074
+    for _ in range(300):
+        first = float(np.ldexp(rng.integers(2**52, 2**53), 950))
+        second = -float(Fraction(first) * 3 / 5)
+        net = Network.from_layers([[[first, second]]], [[0.0]], ["relu"])
+        true = Fraction(first) * 3 + Fraction(second) * 5
+        assert net.code(z).tolist() == [int(true > 0)]
