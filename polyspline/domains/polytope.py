@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from polyspline.cpa.matrices import exact_floats
 from polyspline.domains.base import BoolArray, Domain, FloatArray
 from polyspline.errors import DomainError, InvariantError
 from solvers.float_mode import gradual_underflow
@@ -26,7 +27,9 @@ def _array(values: npt.ArrayLike, what: str, ndim: int, shape: str) -> FloatArra
             f"polytope: {what} must be an array of real numbers of shape {shape}, got shape {raw.shape} of "
             f"{raw.dtype}."
         )
-    array = np.array(raw, dtype=np.float64, order="C") + 0.0
+    array = (
+        exact_floats(values if raw.dtype.kind == "f" else raw, f"polytope: {what}", error=DomainError) + 0.0
+    )
     if not np.isfinite(array).all():
         raise DomainError(f"polytope: {what} must be finite, got NaN or an infinity.")
     array.setflags(write=False)
