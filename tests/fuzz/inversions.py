@@ -59,8 +59,8 @@ def _case(
 
 def noisy_nets(rng: Rng) -> InversionCase:
     """Random nets up to [8, 32, 32, 64], targets with noise up to 0.5."""
-    shapes = [(4, 12, 12, 16), (4, 12, 12, 16), (4, 8, 11), (6, 20, 20, 32), (8, 32, 32, 64)]
-    layers = _random(rng, shapes[int(rng.integers(5))], pick(rng, ["relu", "relu", "relu", "leaky_relu:0.1"]))
+    shapes = [*[(4, 12, 12, 16)] * 4, (4, 8, 11), (4, 8, 11), (6, 20, 20, 32), (8, 32, 32, 64)]
+    layers = _random(rng, shapes[int(rng.integers(8))], pick(rng, ["relu", "relu", "relu", "leaky_relu:0.1"]))
     point, x = _noisy(rng, layers, 3.0, number(rng, [0.0, 0.01, 0.1, 0.1, 0.3, 0.5, 0.5, 0.5]))
     # Searches for gaps that differ go different ways: each has points that test the others' bounds.
     runs = [("search", gap) for gap in GAPS[:3]]
@@ -68,7 +68,7 @@ def noisy_nets(rng: Rng) -> InversionCase:
         runs.append(("search", GAPS[3]))
     if chance(rng, 0.2):
         runs.append(("gradient", 1e-6))
-    return _case(layers, 3.0, x, pick(rng, NORMS), runs, [point], seconds=8.0)
+    return _case(layers, 3.0, x, pick(rng, NORMS), runs, [point], seconds=5.0)
 
 
 def small_nets(rng: Rng) -> InversionCase:
