@@ -14,7 +14,7 @@ from polyspline.cpa.matrices import exact_floats
 from polyspline.domains.base import BoolArray, Domain, FloatArray
 from polyspline.errors import DomainError, InvariantError
 from solvers.float_mode import gradual_underflow
-from solvers.integers import round_outward
+from solvers.integers import nearest_float, round_outward, scaled_integer_rows
 
 
 def _array(values: npt.ArrayLike, what: str, ndim: int, shape: str) -> FloatArray:
@@ -154,7 +154,12 @@ class Polytope(Domain):
         return centre if np.isfinite(centre).all() else None
 
     def _rounded_interior_point(self) -> FloatArray:
-        return np.array([round_outward(entry, up=entry < 0) for entry in self._strict_point()])
+        """Floats near a point strictly inside, and strictly inside if such are found."""
+        from solvers.lp.inside import rounded_inside
+
+        integers, _ = scaled_integer_rows(np.hstack([-self.G, self.h[:, None]]))
+        point, _ = rounded_inside(integers, self._strict_point())
+        return np.array([nearest_float(entry) for entry in point])
 
     def _strict_point(self) -> tuple[Fraction, ...]:
         from solvers.lp.shape import strict_point

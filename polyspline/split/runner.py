@@ -9,7 +9,6 @@ from fractions import Fraction
 import numpy as np
 
 from polyspline.notices import compiling
-from polyspline.regions.rounding import nearest_float
 from polyspline.split import kernel
 from polyspline.split.parts import Batch, Part, Tally
 from polyspline.split.problem import Cell, Problem
@@ -43,6 +42,7 @@ from polyspline.split.state import (
     grown,
     new_state,
 )
+from solvers.integers import nearest_float
 
 _COUNTED_AT_ONCE = 1 << 15
 

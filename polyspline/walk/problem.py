@@ -18,8 +18,7 @@ from polyspline.network import Network
 from polyspline.partition.packing import CodePacking
 from polyspline.regions.exact import ExactDomain
 from polyspline.regions.kernel import Layout
-from polyspline.regions.rounding import nearest_float
-from solvers.integers import exact_rows_to_integers
+from solvers.integers import exact_rows_to_integers, nearest_float
 from solvers.rational import integer_matrix, pivot_columns
 
 Floats = NDArray[np.float64]
