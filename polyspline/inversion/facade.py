@@ -160,7 +160,7 @@ def _enumerate(net: Network, domain: Domain, max_seconds: float | None) -> Parti
 
 
 def _module(name: str) -> ModuleType:
-    """Module of a method, with `prepare` (what is loaded and compiled, once) and `run`."""
+    """Import the module of a method, with `prepare` (what is loaded and compiled, once) and `run`."""
     if name not in METHODS:
         raise ArgumentError(f"method {name!r} is not known; choose one of {', '.join(METHODS)}.")
     return import_module(f"polyspline.inversion.{name}")

@@ -62,6 +62,7 @@ def run(tracker: Tracker, options: Options) -> Outcome:
         If the back-end is not known; the message names those that are available.
     MissingExtraError
         If PuLP or the back-end is not installed.
+
     Notes
     -----
     Guarantee: the bound rests on the solver (`BoundSource.SOLVER`): its own bound, lowered by

@@ -141,8 +141,8 @@ def _target(x: npt.ArrayLike, layers: tuple[Layer, ...], measured: bool) -> Floa
     largest = float(np.max(np.abs(target), initial=0.0))
     if not largest < _LARGEST:
         raise TooLargeError(
-            f"x has numbers as large as {largest:.3g}, and inversion takes those below {_LARGEST:.3g}: scale x "
-            "and the network's last layer by the same power of two."
+            f"x has numbers as large as {largest:.3g}, and inversion takes those below {_LARGEST:.3g}: scale "
+            "x and the network's last layer by the same power of two."
         )
     return target
 

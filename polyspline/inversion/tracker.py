@@ -243,8 +243,8 @@ class Tracker:
         error = self.problem.distance_error(point)
         if bound * _ROUNDING > distance + error:
             raise InvariantError(
-                f"an inversion in {self.problem.norm.key} has the proven lower bound {bound!r}, but the point "
-                f"{point.tolist()} is at the distance {distance!r}, exact to {error:.3g}: a defect of "
+                f"an inversion in {self.problem.norm.key} has the proven lower bound {bound!r}, but the "
+                f"point {point.tolist()} is at the distance {distance!r}, exact to {error:.3g}: a defect of "
                 "polyspline, please report it with the network, x and the domain."
             )
 

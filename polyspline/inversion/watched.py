@@ -1,4 +1,4 @@
-"""A method that runs beside the thread that waits for it, so that limits and Ctrl-C are kept whatever it calls.
+"""A method that runs beside the thread that waits for it: limits and Ctrl-C are kept whatever it calls.
 
 Programs, kernels and solvers that a method calls look at no clock, and Ctrl-C waits for them or is lost
 in them. They let other threads run, though: the one that waits here keeps the time, and takes what was

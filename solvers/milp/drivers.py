@@ -241,7 +241,9 @@ def _run_highs(warm: bool, stopped: Callable[[], bool], lp: Any) -> None:
                 # It then has no status at all. Once more, from nothing.
                 model.clearSolver()
                 if model.run() == highspy.HighsStatus.kError:
-                    raise SolverFailedError("solver highs broke down on a mixed-integer program: try another one.")
+                    raise SolverFailedError(
+                        "solver highs broke down on a mixed-integer program: try another one."
+                    )
         except BaseException as failure:
             # It belongs to the thread that waits: here nobody would hear of it.
             failures.append(failure)

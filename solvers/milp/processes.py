@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-
 _POLL_SECONDS = 0.1
 
 
@@ -68,9 +67,7 @@ class _RecordedProcess(subprocess.Popen[Any]):
 
 
 @contextmanager
-def children_end_with_us(
-    limit_seconds: float, stopped: Callable[[], bool] = lambda: False
-) -> Iterator[None]:
+def children_end_with_us(limit_seconds: float, stopped: Callable[[], bool] = lambda: False) -> Iterator[None]:
     """Within it, the processes that this thread starts end when it is left, however it is left.
 
     Parameters

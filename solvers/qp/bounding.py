@@ -155,7 +155,6 @@ class _Scaled:
         """Lower and upper sides of the variables and of the rows."""
         return np.concatenate([-self.ends, self.below]), np.concatenate([self.ends, self.above])
 
-
     @property
     def is_usable(self) -> bool:
         """Whether the squares and products of its numbers are finite; sides may be infinite, but not NaN."""
