@@ -35,6 +35,9 @@ METHODS = {
 }
 """The methods, each a module of this room, and who vouches for their bounds while they go on."""
 
+_SOLVERS = {"milp": "cbc", "gradient": "torch"}
+"""Who solves the subproblems, where a method was broken off before it said so; else as the norm has it."""
+
 _ENUMERATION_SHARE = 0.9
 _LEAST_SECONDS = 1e-3
 
@@ -82,7 +85,8 @@ def invert(
         Relative gap between distance and bound at which a method stops.
     max_seconds : float, optional
         Limit on the wall time of each point; for ``scan`` without a partition the first includes
-        the enumeration.
+        the enumeration. What was found by then is the result, whatever solver still runs: that ends in
+        the background, after some seconds, and a process that ends before waits for it.
     max_nodes : int, optional
         Limit on the nodes of ``search``.
     solver : str, optional
@@ -222,7 +226,8 @@ def _run(module: ModuleType, tracker: Tracker, options: Options, method: str) ->
         tracker.stop()
         outcome = None
     if outcome is None:
-        return _result(tracker, METHODS[method], options.solver or "", Ending.SECONDS, method)
+        solver = options.solver or _SOLVERS.get(method, tracker.problem.norm.solver)
+        return _result(tracker, METHODS[method], solver, Ending.SECONDS, method)
     return _result(tracker, outcome.bound_source, outcome.solver, outcome.ending, method)
 
 

@@ -86,7 +86,7 @@ class _Search:
 
     @cached_property
     def relaxer(self) -> Relaxer:
-        """Bounds of parts; made after the first descent, for large networks take a while."""
+        """Bounds of parts; made after the first descent, as large networks take a while."""
         return Relaxer(self.tracker.problem)
 
     @cached_property

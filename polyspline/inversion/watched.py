@@ -16,9 +16,9 @@ from polyspline.inversion.methods import Outcome
 from polyspline.inversion.tracker import Tracker
 
 _POLL_SECONDS = 0.05
-_GRACE_SECONDS = 0.4
+_GRACE_SECONDS = 0.8
 """For a method to end by itself once it is to stop; then the Python code in it is broken off."""
-_LAST_SECONDS = 1.0
+_LAST_SECONDS = 1.3
 """After which it is left alone: it is in foreign code, and ends when that comes back."""
 
 _workers: list[threading.Thread] = []
