@@ -16,7 +16,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from polyspline.cpa.bounds import ROUNDOFF, SAFETY, TINY
 from polyspline.cpa.layers import Layer
 from polyspline.inversion.chain import Chain, Floats
 from polyspline.inversion.tightening import (
@@ -30,6 +29,7 @@ from polyspline.inversion.tightening import (
     value_slack,
 )
 from solvers.compiled import compiled, compiled_part, larger
+from solvers.predicates.rounding import ROUNDOFF, SAFETY, TINY
 
 _RIDGE = 1e-8
 """Relative weight that keeps the left inverse of a singular map finite."""

@@ -11,11 +11,11 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from polyspline.cpa.bounds import ROUNDOFF, TINY
 from polyspline.inversion.pieces import Code, Piece, tables_of
 from polyspline.inversion.problem import InversionProblem
 from polyspline.inversion.tracker import into_domain
 from solvers.clock import working_time
+from solvers.predicates.rounding import ROUNDOFF, TINY
 from solvers.qp.regression import Fit, fit_over_polyhedron
 
 Floats = npt.NDArray[np.float64]

@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 
 from polyspline.cpa.affine import forward
-from polyspline.cpa.bounds import ROUNDOFF, SAFETY, TINY
 from polyspline.cpa.layers import Layer, make_layer
 from polyspline.cpa.matrices import as_float_array, times
 from polyspline.domains import Domain
@@ -17,6 +16,7 @@ from polyspline.errors import DomainError, ShapeError, TooLargeError
 from polyspline.inversion.comparisons import scalar_layers
 from polyspline.inversion.norms import Norm, norm_of
 from polyspline.network import Network
+from solvers.predicates.rounding import ROUNDOFF, SAFETY, TINY
 
 Floats = npt.NDArray[np.float64]
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from polyspline.cpa.bounds import ROUNDOFF, SAFETY, TINY
 from polyspline.inversion.norms import Norm
 from polyspline.inversion.region_maps import RegionMaps
+from solvers.predicates.rounding import ROUNDOFF, SAFETY, SMALLEST
 
 Floats = npt.NDArray[np.float64]
 
@@ -73,7 +73,20 @@ def least_along(goal: Goal, maps: RegionMaps, y: Floats, multipliers: Floats) ->
         largest = np.sum(size * (np.abs(goal.target) + np.abs(maps.offset) + maps.error), axis=1)
         largest += np.sum(multipliers * (np.abs(maps.sides) + maps.slack + np.abs(maps.rows) @ reach), axis=1)
         largest += _transposed(np.abs(maps.slope), size) @ reach
-        return np.asarray(value - _terms(y, multipliers, reach) * largest - TINY)
+        return np.asarray(
+            value - _terms(y, multipliers, reach) * largest - _underflow(y, multipliers, reach)
+        )
+
+
+def _underflow(y: Floats, multipliers: Floats, reach: Floats) -> Floats:
+    """Absolute error of the sums of a bound, (B,).
+
+    Each product is off by a smallest subnormal if it underflows. No sum has more terms than are counted,
+    and what is summed is multiplied by coordinates, by multipliers, or by entries of y at most.
+    """
+    count = y.shape[1] + multipliers.shape[1] + len(reach) + 16
+    weights = 1.0 + np.sum(np.abs(y), axis=1) + np.sum(multipliers, axis=1)
+    return np.asarray(8.0 * count * SMALLEST * (1.0 + np.sum(reach)) * weights)
 
 
 def _terms(y: Floats, multipliers: Floats, reach: Floats) -> float:

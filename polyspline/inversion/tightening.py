@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from polyspline.cpa.bounds import ROUNDOFF, TINY
 from polyspline.inversion.chain import Floats, Integers
 from solvers.compiled import compiled, compiled_part, larger, smaller
+from solvers.predicates.rounding import ROUNDOFF, TINY
 
 FEW = 16.0 * ROUNDOFF
 """Relative error of a handful of operations, with room to spare."""

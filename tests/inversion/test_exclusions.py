@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 import polyspline as ps
-from polyspline.cpa.bounds import ROUNDOFF
 from polyspline.cpa.layers import make_layer
 from polyspline.inversion.bounds import root_ranges, tighten
 from polyspline.inversion.chain import Floats, make_chain
@@ -18,6 +17,7 @@ from polyspline.inversion.node import Certificate, Relaxer
 from polyspline.inversion.norms import Norm
 from polyspline.inversion.problem import InversionProblem, make_problem
 from polyspline.network import Network, zoo
+from solvers.predicates.rounding import ROUNDOFF
 from tests.inversion.support import exact_image
 
 FEW = 16.0 * ROUNDOFF
