@@ -18,6 +18,7 @@ from solvers.predicates.rounding import ROUNDOFF, SAFETY, SMALLEST
 Floats = npt.NDArray[np.float64]
 
 _RIDGE = 1e-11
+_LEAST_TRACE = 2.0**-1000
 
 
 @dataclass(frozen=True, eq=False)
@@ -197,8 +198,8 @@ def _inverses(slope: Floats) -> Floats:
     """Inverses of ``Aᵀ A``, with a ridge that keeps the inverse of a singular one finite."""
     gram = slope.transpose(0, 2, 1) @ slope
     trace = np.trace(gram, axis1=1, axis2=2)
-    ridge = np.where(trace > 0, _RIDGE * trace, 1.0)
+    usable = np.isfinite(gram).all(axis=(1, 2)) & (trace > _LEAST_TRACE)
     diagonal = np.arange(slope.shape[2])
-    gram[:, diagonal, diagonal] += ridge[:, None]
-    gram[~np.asarray(np.isfinite(gram).all(axis=(1, 2)))] = np.eye(len(diagonal))
-    return np.asarray(np.linalg.inv(gram))
+    gram = np.where(usable[:, None, None], gram / trace[:, None, None], np.eye(len(diagonal)))
+    gram[:, diagonal, diagonal] += _RIDGE
+    return np.asarray(np.linalg.inv(gram) / np.where(usable, trace, 1.0)[:, None, None])

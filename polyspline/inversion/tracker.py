@@ -198,11 +198,13 @@ class Tracker:
             If the tracker is closed.
         """
         point = into_domain(self.problem.domain, np.asarray(z, dtype=np.float64))
-        distance = self.problem.distance(point)
+        if not self.problem.distance(point) < self.distance:
+            return False
+        distance, error = self.problem.measured(point)
         if not distance < self.distance:
             return False
         if distance < self._proven:
-            self._check_bound(self._proven, point, distance)
+            self._check_bound(self._proven, point, distance, error)
         self._check_open()
         first = self.z is None
         self.lower_bound = min(self.lower_bound, distance)
@@ -230,7 +232,7 @@ class Tracker:
         """
         if proven and value > self._proven:
             if self.z is not None and value > self.distance:
-                self._check_bound(value, self.z, self.distance)
+                self._check_bound(value, self.z, *self.problem.measured(self.z))
             self._proven = value
         value = min(value, self.distance)
         if value > self.lower_bound:
@@ -238,9 +240,8 @@ class Tracker:
             self.lower_bound = value
             self._note()
 
-    def _check_bound(self, bound: float, point: Floats, distance: float) -> None:
+    def _check_bound(self, bound: float, point: Floats, distance: float, error: float) -> None:
         """Raise if a proven bound is above the exact distance of a point, whatever was rounded."""
-        error = self.problem.distance_error(point)
         if bound * _ROUNDING > distance + error:
             raise InvariantError(
                 f"an inversion in {self.problem.norm.key} has the proven lower bound {bound!r}, but the "
