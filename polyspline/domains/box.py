@@ -132,6 +132,7 @@ class Box(Domain):
             )
         return centre
 
+    @gradual_underflow()
     def exact_interior_point(self) -> tuple[Fraction, ...]:
         """Centre of the box, S rationals."""
         corners = zip(self.lo.tolist(), self.hi.tolist(), strict=True)

@@ -197,6 +197,7 @@ class Polytope(Domain):
             raise self._too_thin()
         return centre
 
+    @gradual_underflow()
     def exact_interior_point(self) -> tuple[Fraction, ...]:
         """Chebyshev centre, rounded, if that is strictly inside, else another point; S rationals."""
         centre, _, strictly_inside = self._centre

@@ -163,11 +163,11 @@ def _check_words(verdict: Verdict, case: InversionCase, run: _Run) -> None:
         verdict.fail("bound", f"{run}: bound {found.lower_bound!r} above its distance {found.distance!r}")
     if status == "optimal":
         # The floor of the gap's denominator is at least that for a norm of zero.
-        if found.gap > run.gap:
-            verdict.fail("words", f"{run}: optimal with a gap of {found.gap:g}")
+        if found.gap > run.gap or found.ending.key != "closed":
+            verdict.fail("words", f"{run}: optimal with a gap of {found.gap:g}, {found.ending.value}")
     elif status in ("local", "infeasible", "no_solution"):
         verdict.fail("words", f"{run}: status {status}")
-    elif "limit" not in found.status.value:
+    elif found.ending.key == "precision" or (found.ending.key == "solver" and run.method == "milp"):
         verdict.unproven += 1
-    elif not stopped and run.method != "milp":
-        verdict.fail("words", f"{run}: {found.status.value}, but none did; gap {found.gap:.3g}")
+    elif not (found.ending.key == "seconds" and stopped):
+        verdict.fail("words", f"{run}: {found.ending.value}, but it is not so; gap {found.gap:.3g}")
