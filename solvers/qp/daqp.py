@@ -261,8 +261,9 @@ def _solve(
     if status is QPStatus.INFEASIBLE and "fval_bound" in settings:
         status = QPStatus.LIMIT_PASSED
     x = np.asarray(point, dtype=np.float64)
-    # Its own value has the proximal term in it.
-    value = float(linear @ x) + (0.0 if hessian is None else float(x @ hessian @ x) / 2.0)
+    with np.errstate(all="ignore"):  # a point that is not finite is a failure, below
+        # Its own value has the proximal term in it.
+        value = float(linear @ x) + (0.0 if hessian is None else float(x @ hessian @ x) / 2.0)
     if status is QPStatus.OPTIMAL and not np.isfinite(value):
         status = QPStatus.FAILED
     iterations = int(info["iterations"])
