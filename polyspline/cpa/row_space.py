@@ -28,6 +28,8 @@ class RowSpace(NamedTuple):
     inputs: Floats  # (C, widest)
     size: Floats  # (widest,)
     error: Floats  # (widest,)
+    slope: Floats  # (widest,) of each unit on its piece
+    shift: Floats  # (widest,) its offset there
     terms: Floats  # (widest,) number of products in each sum
     input_size: Floats  # (widest,)
     input_error: Floats  # (widest,)
@@ -65,6 +67,8 @@ def row_space(tables: Tables) -> RowSpace:
         inputs=np.zeros((tables.size, widest)),
         size=np.zeros(widest),
         error=np.zeros(widest),
+        slope=np.zeros(widest),
+        shift=np.zeros(widest),
         terms=np.zeros(widest),
         input_size=np.zeros(widest),
         input_error=np.zeros(widest),

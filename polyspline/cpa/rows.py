@@ -135,25 +135,29 @@ def _errors(t: Tables, layer: int, s: RowSpace) -> None:
 def _activate(t: Tables, layer: int, refined: bool, s: RowSpace) -> None:
     """Feed the pieces of the code: the next layer's inputs."""
     first = t.neuron_start[layer]
-    last = t.size - 1
-    for i in range(t.n_out[layer]):
+    n_out = t.n_out[layer]
+    slopes = s.slope[:n_out]
+    shifts = s.shift[:n_out]
+    for i in range(n_out):
         unit = t.neuron_unit[first + i]
         piece = 0
         if unit >= 0:
             piece = s.code[unit]
         slope = t.slopes[first + i, piece]
         offset = t.offsets[first + i, piece]
-        if slope == 0.0:
-            for c in range(t.size):
-                s.inputs[c, i] = 0.0
-        else:
-            for c in range(t.size):
-                s.inputs[c, i] = slope * s.values[c, i]
-        if offset != 0.0:
-            s.inputs[last, i] += offset
+        slopes[i] = slope
+        shifts[i] = offset
         if refined:
             s.input_size[i], s.input_error[i] = unit_step(slope, offset, s.size[i], s.error[i])
             s.input_live[i] = 0.0 if slope == 0.0 and offset == 0.0 else 1.0
+    for c in range(t.size):
+        inputs = s.inputs[c, :n_out]
+        values = s.values[c, :n_out]
+        for i in range(n_out):
+            inputs[i] = 0.0 if slopes[i] == 0.0 else slopes[i] * values[i]
+    constant = s.inputs[t.size - 1, :n_out]
+    for i in range(n_out):
+        constant[i] += shifts[i]
 
 
 @compiled_part

@@ -17,10 +17,12 @@ from polyspline.split.state import (
     N_IN,
     N_OUT,
     NORM,
+    OFFSET_IN,
     ROWS,
     SHIFT,
     SIZE,
     SLACK,
+    SLOPE,
     TERMS,
     WEIGHTS,
     WORD,
@@ -37,8 +39,10 @@ from solvers.predicates.steps_kernel import evaluation_error, sum_error, unit_st
 def _feed(t: Net, before: int, code: Words, path: Path) -> None:
     """Make the inputs of the layer after one, from the pieces of a code."""
     first = t.layer[before, ROWS]
-    last = path.inputs.shape[0] - 1
-    for i in range(t.layer[before, N_OUT]):
+    n_out = t.layer[before, N_OUT]
+    slopes = path.line[SLOPE, :n_out]
+    offsets = path.line[OFFSET_IN, :n_out]
+    for i in range(n_out):
         unit = t.row_unit[first + i]
         piece = 0
         if unit >= 0:
@@ -46,13 +50,20 @@ def _feed(t: Net, before: int, code: Words, path: Path) -> None:
             piece = bits & t.unit[unit, MASK]
         slope = t.slopes[first + i, piece]
         offset = t.offsets[first + i, piece]
-        for c in range(last + 1):
-            path.inputs[c, i] = 0.0 if slope == 0.0 else slope * path.values[before, c, i]
-        path.inputs[last, i] += offset
+        slopes[i] = slope
+        offsets[i] = offset
         size, error = unit_step(slope, offset, path.bound[SIZE, before, i], path.bound[ERROR, before, i])
         path.line[IN_SIZE, i] = size
         path.line[IN_ERROR, i] = error
         path.line[LIVE, i] = 0.0 if slope == 0.0 and offset == 0.0 else 1.0
+    for c in range(path.inputs.shape[0]):
+        inputs = path.inputs[c, :n_out]
+        values = path.values[before, c, :n_out]
+        for i in range(n_out):
+            inputs[i] = 0.0 if slopes[i] == 0.0 else slopes[i] * values[i]
+    constant = path.inputs[path.inputs.shape[0] - 1, :n_out]
+    for i in range(n_out):
+        constant[i] += offsets[i]
 
 
 @inlined_part

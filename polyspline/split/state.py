@@ -31,7 +31,7 @@ BIAS, EXACT_ROW, FLOOR = 0, 1, 2
 # Rows of `Path.bound`, `Path.active` and `Path.line`.
 NORM, SIZE, ERROR, SLACK = 0, 1, 2, 3
 ACTIVE_UNIT, LOW, HIGH = 0, 1, 2
-IN_SIZE, IN_ERROR, LEAST, MOST, AT, LIVE, TERMS = 0, 1, 2, 3, 4, 5, 6
+IN_SIZE, IN_ERROR, LEAST, MOST, AT, LIVE, TERMS, SLOPE, OFFSET_IN = 0, 1, 2, 3, 4, 5, 6, 7, 8
 
 # Columns of `Cells.number`.
 LAYER, PLACE, KNOT, FIRST, N, POOL_END, TRAIL_END, SIMPLE = 0, 1, 2, 3, 4, 5, 6, 7
@@ -96,7 +96,7 @@ class Path(NamedTuple):
     active: Integers  # (3, L, widest) units that may cut the cell of the layer; LOW and HIGH knot
     active_count: Integers  # (L,) how many these are
     inputs: Floats  # (S + 1, widest)
-    line: Floats  # (7, widest) IN_SIZE, IN_ERROR, LIVE of the inputs; LEAST, MOST, one value; TERMS of sums
+    line: Floats  # (9, widest) of inputs SLOPE, OFFSET_IN, IN_SIZE, IN_ERROR, LIVE; LEAST, MOST, AT; TERMS
 
 
 class Pool(NamedTuple):
@@ -190,7 +190,7 @@ def new_state(net: Net, code_words: int, sizes: Sizes) -> State:
             np.zeros((3, layers, widest), np.int64),
             np.zeros(layers, np.int64),
             np.zeros((dim + 1, widest)),
-            np.zeros((7, widest)),
+            np.zeros((9, widest)),
         ),
         Pool(np.zeros((sizes.pool, dim)), np.zeros(sizes.pool), np.zeros(sizes.pool, np.int64)),
         Cells(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -123,8 +124,9 @@ def _walked_coordinates(layers: tuple[Layer, ...], bounded: bool) -> NDArray[np.
     return np.array(chosen if chosen else [0], np.int64)
 
 
+@lru_cache(maxsize=4)
 def make_problem(net: Network, domain: Domain) -> Problem:
-    """Lay out a network on a domain."""
+    """Lay out a network on a domain; the last few are kept, for that takes milliseconds."""
     coordinates = _walked_coordinates(net.layers, domain.bounded)
     layers = net.layers
     if len(coordinates) < net.latent_dim:
