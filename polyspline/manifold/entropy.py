@@ -12,10 +12,16 @@ import numpy.typing as npt
 from polyspline.errors import ArgumentError
 from polyspline.inversion.injectivity import InjectivityVerdict, injectivity
 from polyspline.manifold.covering import Cover, refuse_partial
-from polyspline.manifold.density import density_at_latents, log_factors_at, mass_by_rank, own_terms
-from polyspline.manifold.priors import GivenPrior, Prior, PriorLike, UniformPrior, as_prior
+from polyspline.manifold.density import log_factors_at, mass_by_rank, own_terms, sums_at_latents
+from polyspline.manifold.priors import GivenPrior, Prior, PriorLike, UniformPrior, as_prior, same_prior
 from polyspline.manifold.probability import Probabilities, ProbabilityMethod, probabilities
-from polyspline.manifold.regions import RegionSet, Source, default_sampler, region_set
+from polyspline.manifold.regions import (
+    RegionSet,
+    Source,
+    check_same_regions,
+    default_sampler,
+    region_set,
+)
 from solvers.float_mode import gradual_underflow
 from solvers.status import KeyedEnum
 
@@ -151,7 +157,14 @@ def entropy(
     """
     regions = region_set(source)
     refuse_partial(regions, "entropy")
-    given = as_prior(prior if known is None else known.prior, regions.domain, "entropy")
+    given = as_prior(known.prior if prior is None and known is not None else prior, regions.domain, "entropy")
+    if known is not None:
+        check_same_regions(known.regions, regions, "entropy", "the probabilities")
+        if not same_prior(given, known.prior):
+            raise ArgumentError(
+                f"entropy: the probabilities are those of another prior, a {type(known.prior).__name__}, and "
+                f"not of the {type(given).__name__} that is given; expected one prior: leave one of them out."
+            )
     if n_draws < 2 or correction_draws < 0 or correction_draws == 1:
         raise ArgumentError("entropy: n_draws must be at least 2, and correction_draws 0 or at least 2.")
     one_to_one = _is_injective(regions, injective)
@@ -204,8 +217,6 @@ def _is_injective(regions: RegionSet, asked: bool | str | None) -> bool:
 
 def _by_regions(regions: RegionSet, found: Probabilities) -> tuple[_Part, float, float]:
     """Volume term, mass of all regions and share of the singular ones, from probabilities."""
-    if len(found.values) != len(regions) or found.regions.net != regions.net:
-        raise ArgumentError("entropy: the probabilities are of other regions; take those of these.")
     logs = Cover(regions).log_factors
     masses = mass_by_rank(regions, known=found)
     full = np.isfinite(logs)
@@ -290,7 +301,7 @@ def _correction(regions: RegionSet, prior: Prior, count: int, rng: np.random.Gen
         if len(latents) >= count:
             break
     latents = latents[:count]
-    found = density_at_latents(regions, latents, prior)
+    found = sums_at_latents(regions, latents, prior)
     gains = found.log_values - own_terms(regions, prior, latents)
     how = f"correction: mean over {len(gains)} draws of all preimages' terms over the own one"
     return _Part(float(gains.mean()), float(gains.var(ddof=1)) / len(gains), how)

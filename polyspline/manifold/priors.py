@@ -290,6 +290,15 @@ def as_prior(prior: PriorLike, domain: Domain, where: str) -> Prior:
     return found
 
 
+def same_prior(first: Prior, second: Prior) -> bool:
+    """Whether two priors are known to be one distribution; those that are given by functions if identical."""
+    if isinstance(first, UniformPrior) and isinstance(second, UniformPrior):
+        return first.domain == second.domain
+    if isinstance(first, GaussianPrior) and isinstance(second, GaussianPrior):
+        return np.array_equal(first.mean, second.mean) and np.array_equal(first.cov, second.cov)
+    return first is second
+
+
 def _adapted(prior: Any, dim: int, where: str) -> Prior:
     logpdf = getattr(prior, "logpdf", None)
     if logpdf is None and callable(prior):

@@ -12,7 +12,13 @@ from polyspline.manifold.brief import Brief
 from polyspline.manifold.covering import Cover, refuse_partial
 from polyspline.manifold.density import log_factors_at
 from polyspline.manifold.region_polytopes import region_polytopes
-from polyspline.manifold.regions import RegionSet, Source, default_sampler, region_set
+from polyspline.manifold.regions import (
+    RegionSet,
+    Source,
+    check_same_regions,
+    default_sampler,
+    region_set,
+)
 from polyspline.manifold.volumes import MOST_DIMENSIONS, VolumeMethod, Volumes, volumes
 from solvers.float_mode import gradual_underflow
 from solvers.status import KeyedEnum
@@ -269,8 +275,7 @@ def _weights(logs: Floats, exponent: float) -> Floats:
 
 def _chances(regions: RegionSet, exponent: float, latent: Volumes | None) -> Floats:
     known = volumes(regions) if latent is None else latent
-    if len(known.values) != len(regions) or known.regions.net != regions.net:
-        raise ArgumentError("resample: the volumes are of other regions; measure those of these.")
+    check_same_regions(known.regions, regions, "resample", "the volumes")
     if known.method is not VolumeMethod.VERTICES:
         raise ArgumentError("resample: the volumes must be measured by vertices; or give candidates.")
     weights = known.values * _weights(Cover(regions).log_factors, exponent)

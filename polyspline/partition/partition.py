@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from polyspline.cpa.matrices import as_float_array
 from polyspline.cpa.pointwise import closed_pieces
 from polyspline.domains import Domain
-from polyspline.errors import InvariantError, ShapeError
+from polyspline.errors import DomainError, InvariantError, ShapeError
 from polyspline.network import Network
 from polyspline.partition.adjacency import Adjacency
 from polyspline.partition.faces import PolyhedralComplex
@@ -160,6 +160,12 @@ class Partition:
 
     def _checked(self, index: SupportsIndex) -> int:
         asked = operator.index(index)
+        if asked < 0 and isinstance(index, np.integer | np.ndarray):
+            # It was computed, and not written down by a person: the -1 of a batch of points, say.
+            raise IndexError(
+                f"region {asked} does not exist: a negative number of an array is no region, as `locate` and "
+                "`index_of` give -1 for none; expected 0 or more (or a plain int, which counts from the end)."
+            )
         found = asked + len(self) if asked < 0 else asked
         if not 0 <= found < len(self):
             raise IndexError(f"region {asked} of a partition of {len(self)} regions does not exist.")
@@ -179,12 +185,13 @@ class Partition:
     # ---- regions
 
     def __getitem__(self, index: SupportsIndex) -> Region:
-        """Region of an index; negative ones count from the end.
+        """Region of an index; a negative int counts from the end.
 
         Raises
         ------
         IndexError
-            If there is no such region.
+            If there is no such region, or the index is a negative integer of numpy: those come from
+            computations, where -1 stands for no region.
         """
         i = self._checked(index)
         return Region(
@@ -236,11 +243,14 @@ class Partition:
         Returns
         -------
         int or ndarray of int64
-            An int for one point, (B,) for several; -1 outside the domain, and
-            where a partial partition has kept no region that contains the point.
+            An int for one point. For several (B,), with -1 for those outside the domain, and
+            where a partial partition has kept no region that contains the point; as an index of a
+            region such a -1 is refused.
 
         Raises
         ------
+        DomainError
+            If one point is given, and no region that is kept contains it.
         ShapeError
             If the last axis has not S entries.
         NonFiniteError
@@ -270,7 +280,63 @@ class Partition:
             if len(inside):
                 pieces = closed_pieces(self.net.layers, chunk[inside])
                 found[low + inside] = self._code_index.lowest_within(pieces)
-        return int(found[0]) if single else found
+        if not single:
+            return found
+        if found[0] < 0:
+            raise DomainError(self._why_nowhere(batch[0]))
+        return int(found[0])
+
+    def _why_nowhere(self, z: NDArray[np.float64]) -> str:
+        """Why no region contains a point."""
+        words = np.array2string(z, separator=", ", threshold=8)
+        if bool(np.asarray(self.domain.contains(z[None])).all()):
+            return (
+                f"locate: none of the {len(self)} regions of this partial partition ({self.stop.value}) "
+                f"contains {words}; enumerate with higher limits, or give points (B, {len(z)}), of which "
+                "those in no region get -1."
+            )
+        return (
+            f"locate: {words} lies outside the domain {self.domain!r}, and so in no region; expected a point "
+            f"of the domain, or points (B, {len(z)}), of which those outside get -1."
+        )
+
+    @gradual_underflow()
+    def region_at(self, z: ArrayLike) -> Region:
+        """Region that contains z; on a face that several share, the one of lowest index.
+
+        Parameters
+        ----------
+        z
+            One point (S,), finite.
+
+        Returns
+        -------
+        Region
+
+        Raises
+        ------
+        DomainError
+            If no region that is kept contains it.
+        ShapeError, NonFiniteError
+            If it is not S finite numbers.
+
+        Notes
+        -----
+        Guarantee: exact, as `locate`.
+
+        Examples
+        --------
+        >>> import polyspline as ps
+        >>> part = ps.enumerate_regions(ps.zoo.random_network([2, 8, 3]), ps.Box(-1, 1, dim=2))
+        >>> part.region_at([0.1, -0.2]).contains([0.1, -0.2])
+        True
+        """
+        index = self.locate(z)
+        if not isinstance(index, int):
+            raise ShapeError(
+                f"region_at: got points of shape {np.shape(z)}; expected one point, ({self.net.latent_dim},)."
+            )
+        return self[index]
 
     # ---- adjacency
 

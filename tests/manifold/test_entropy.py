@@ -10,11 +10,13 @@ import pytest
 from polyspline.domains import Box, WholeSpace
 from polyspline.enumeration import enumerate_regions
 from polyspline.errors import ArgumentError
-from polyspline.manifold.density import density_at_latents
+from polyspline.manifold.density import density_at_latents, mass_by_rank
 from polyspline.manifold.entropy import EntropyStatus, entropy
 from polyspline.manifold.priors import GaussianPrior, GivenPrior
 from polyspline.manifold.probability import probabilities
 from polyspline.manifold.regions import sample_regions
+from polyspline.manifold.uniformity import resample
+from polyspline.manifold.volumes import image_volumes, volumes
 from polyspline.network import Network, zoo
 
 A = np.array([[2.0, 0.5], [0.0, 3.0], [1.0, 1.0]])
@@ -145,3 +147,30 @@ def test_bad_arguments_are_refused() -> None:
         entropy(sample_regions(net, domain, 5), injective="decide")
     with pytest.raises(ArgumentError, match="n_draws must be"):
         entropy(part, n_draws=1)
+
+
+def test_what_was_measured_on_other_regions_is_refused() -> None:
+    net = Network.from_layers([np.eye(2), np.eye(2)], [np.zeros(2), np.zeros(2)], "leaky_relu:0.5")
+    small, large = (enumerate_regions(net, Box(-side, side, dim=2)) for side in (1.0, 2.0))
+    other = enumerate_regions(net, Box(-1.0, 1.0, dim=2), start=-small.witnesses[0])
+    assert len(small) == len(large) == len(other)
+    for strange in (large, other):
+        chances, sizes = probabilities(strange), volumes(strange)
+        with pytest.raises(ArgumentError, match="entropy: the probabilities are of other regions"):
+            entropy(small, known=chances)
+        with pytest.raises(ArgumentError, match="mass_by_rank: the probabilities are of other regions"):
+            mass_by_rank(small, known=chances)
+        with pytest.raises(ArgumentError, match="image_volumes: the latent volumes are of other regions"):
+            image_volumes(small, latent=sizes)
+        with pytest.raises(ArgumentError, match="resample: the volumes are of other regions"):
+            resample(small, 5, latent=sizes)
+    again = enumerate_regions(net, Box(-1.0, 1.0, dim=2))
+    assert entropy(again, known=probabilities(small)).value == entropy(small).value
+
+
+def test_probabilities_of_another_prior_are_refused() -> None:
+    part = enumerate_regions(zoo.random_network([2, 4, 2], seed=0), Box(-1, 1, dim=2))
+    known = probabilities(part)
+    with pytest.raises(ArgumentError, match="another prior"):
+        entropy(part, "gaussian", known=known)
+    assert entropy(part, "uniform", known=known).value == entropy(part).value
