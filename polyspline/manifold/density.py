@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from polyspline.cpa.matrices import as_float_array
 from polyspline.cpa.pointwise import closed_pieces
-from polyspline.errors import ArgumentError, ShapeError
+from polyspline.errors import ShapeError
 from polyspline.manifold.brief import Brief
 from polyspline.manifold.covering import Cover, Preimages, refuse_partial
 from polyspline.manifold.maps import affine_maps_of_codes
