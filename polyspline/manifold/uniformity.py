@@ -60,7 +60,7 @@ class Uniformity:
     worst_ratio
         Its factor over the median one; 0 if singular.
     ratio
-        Largest factor over the smallest; infinite if a region is singular.
+        Largest factor over the smallest; infinite if a region is singular, see `full_rank_ratio`.
     sampled
         Whether the regions were met by sampling.
     """
@@ -73,6 +73,13 @@ class Uniformity:
     worst_ratio: float
     ratio: float
     sampled: bool
+
+    @property
+    def full_rank_ratio(self) -> float:
+        """Largest factor over the smallest among the regions of rank S; NaN if there are none."""
+        logs = self.log_factors[np.isfinite(self.log_factors)]
+        with np.errstate(over="ignore"):
+            return float(np.exp(np.ptp(logs))) if len(logs) else float("nan")
 
     def __repr__(self) -> str:
         """Show the verdict, the ratio and the worst region."""

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy.stats import norm
 
 from polyspline.domains import Box, WholeSpace
 from polyspline.enumeration import enumerate_regions
@@ -166,6 +167,29 @@ def test_what_was_measured_on_other_regions_is_refused() -> None:
             resample(small, 5, latent=sizes)
     again = enumerate_regions(net, Box(-1.0, 1.0, dim=2))
     assert entropy(again, known=probabilities(small)).value == entropy(small).value
+
+
+@pytest.mark.parametrize("prior", ["uniform", "gaussian", GivenPrior(2, lambda z: np.zeros(len(z)))])
+def test_the_part_of_rank_s_has_the_entropy_of_its_images(prior: str | GivenPrior) -> None:
+    dead = Network.from_layers([np.eye(2), 2.0 * np.eye(2)], [np.zeros(2), np.zeros(2)])
+    part = enumerate_regions(dead, Box(-1, 1, dim=2))
+    found = entropy(part, prior)
+    assert found.value == -math.inf
+    # z in the unit square, uniform or normal, and the area times four.
+    mass = norm.cdf(1.0) - 0.5
+    square = math.log(mass) + 0.5 * math.log(2 * math.pi) + 0.5 * truncated_square(mass)
+    assert found.full_rank_value == pytest.approx(
+        (2 * square if prior == "gaussian" else 0.0) + math.log(4.0), abs=0.01
+    )
+    whole = entropy(part, prior, injective=False)
+    assert whole.full_rank_value == found.full_rank_value
+    smooth = entropy(enumerate_regions(LINEAR, Box(-1, 2, dim=2)))
+    assert smooth.full_rank_value == smooth.value
+
+
+def truncated_square(mass: float) -> float:
+    """Mean of z squared of a normal z in [0, 1]."""
+    return float(1.0 - norm.pdf(1.0) / mass)
 
 
 def test_probabilities_of_another_prior_are_refused() -> None:
