@@ -18,7 +18,7 @@ from polyspline.inversion.image_pairs import meeting_pairs
 from polyspline.inversion.region_maps import RegionMapper, mapper_of, maps_of
 from polyspline.inversion.tracker import into_domain
 from polyspline.network import Network
-from polyspline.partition import Partition, StopReason
+from polyspline.partition import Partition, StopReason, check_partition
 from solvers.clock import working_time
 from solvers.float_mode import gradual_underflow
 from solvers.integers import nearest_float
@@ -178,6 +178,8 @@ def _check(
         raise ArgumentError(f"max_seconds is {max_seconds}; expected a positive number of seconds.")
     if max_regions < 1:
         raise ArgumentError(f"max_regions is {max_regions}; expected a positive number of regions.")
+    if partition is not None:
+        check_partition(partition)
     if partition is not None and partition.net != net:
         raise ArgumentError("the partition is of another network; enumerate the regions of this one.")
     if partition is not None and partition.domain != domain:

@@ -239,7 +239,7 @@ def _is_singular(regions: RegionSet, latents: Floats) -> Flags:
         slopes = affine_maps_of_codes(regions.net, regions.codes[beside])[0]
         ranks = numerical_ranks(singular_values(slopes), regions.net.ambient_dim, regions.net.latent_dim)
         found[place] = (ranks < regions.net.latent_dim).any()
-    return found & np.asarray(regions.domain.contains(latents))
+    return np.asarray(found & np.asarray(regions.domain.contains(latents)))
 
 
 def _targets(regions: RegionSet, x: npt.ArrayLike) -> Floats:

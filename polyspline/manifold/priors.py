@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from polyspline.cpa.matrices import as_float_array
-from polyspline.domains import Domain
+from polyspline.domains import Domain, check_domain
 from polyspline.errors import ArgumentError, DomainError, ShapeError
 from polyspline.manifold.regions import default_sampler
 from polyspline.manifold.volumes import domain_volume
@@ -69,6 +69,7 @@ class UniformPrior(Prior):
 
     def __post_init__(self) -> None:
         """Check that there is such a distribution."""
+        check_domain(self.domain)
         if not self.domain.bounded:
             raise DomainError(
                 f"there is no uniform distribution over {self.domain!r}: take a bounded domain, or a "

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from polyspline.cpa.matrices import as_float_array
 from polyspline.cpa.pointwise import closed_pieces
 from polyspline.domains import Domain
-from polyspline.errors import DomainError, InvariantError, ShapeError
+from polyspline.errors import ArgumentError, DomainError, InvariantError, ShapeError
 from polyspline.network import Network
 from polyspline.partition.adjacency import Adjacency
 from polyspline.partition.faces import PolyhedralComplex
@@ -31,6 +31,22 @@ if TYPE_CHECKING:
     import networkx
 
 _CHUNK_POINTS = 4096
+
+
+def check_partition(partition: object) -> None:
+    """Refuse what is no partition, with how to make one.
+
+    Raises
+    ------
+    ArgumentError
+        If it is none.
+    """
+    if isinstance(partition, Partition):
+        return
+    came, how = f"a {type(partition).__name__}", "enumerate one with enumerate_regions"
+    if isinstance(partition, str | os.PathLike):
+        came, how = f"the path {os.fspath(partition)!r}", "read the run file first, with load_partition"
+    raise ArgumentError(f"expected a Partition, got {came}: {how}.")
 
 
 @dataclass(frozen=True, eq=False, repr=False)

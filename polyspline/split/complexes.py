@@ -206,6 +206,7 @@ def level_set_complex(
     ShapeError, NonFiniteError, DomainError, ArgumentError
         If an argument does not fit the network, or there would be too many faces.
     """
+    check_dimension(domain, net)
     row = as_float_array(direction, "direction", 1)
     if len(row) != net.ambient_dim:
         raise ShapeError(
@@ -239,6 +240,7 @@ def class_boundary_complex(net: Network, domain: Domain) -> PolyhedralComplex:
     ShapeError, DomainError, ArgumentError
         If the network has one output only, the domain does not fit, or there would be too many faces.
     """
+    check_dimension(domain, net)
     classes = net.ambient_dim
     if classes < 2:
         raise ShapeError(

@@ -236,6 +236,10 @@ def _visit(
     progress: Callable[[SplitProgress], None] | None,
 ) -> RegionCount:
     """Go through all regions."""
+    if visitor is not None and not callable(visitor):
+        raise ArgumentError(
+            f"fold: the visitor is a {type(visitor).__name__}; expected a function of a RegionBatch."
+        )
     _check(net, domain, max_regions, max_seconds, workers)
     watch = Watch(max_seconds, progress)
     problem = make_problem(net, domain)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from matplotlib.patches import Rectangle
 
 from polyspline.domains import Box
 from polyspline.enumeration import enumerate_regions
@@ -57,7 +58,7 @@ def test_pictures_leave_out_the_density_of_flat_regions(part: Partition) -> None
     values = values_of(region_set(part), "density")
     assert np.isfinite(values.numbers).tolist() == [bool(np.any(region.A)) for region in part]
     axes = plot_histogram(part, "density", bins=3)
-    assert sum(bar.get_height() > 0 for bar in axes.patches) == 1
+    assert sum(bar.get_height() > 0 for bar in axes.patches if isinstance(bar, Rectangle)) == 1
 
 
 def test_the_likelihood_of_a_flat_region_is_none_and_touches_no_other() -> None:
@@ -73,8 +74,8 @@ def test_the_likelihood_of_a_flat_region_is_none_and_touches_no_other() -> None:
     weights = parameters_of(dead)
     losses = nll(dead, dead(both), both, parameters=weights, reduction="none")
     assert torch.isnan(losses).tolist() == [False, True]
-    losses[0].backward()
-    assert all(torch.isfinite(tensor.grad).all() for pair in weights for tensor in pair)
+    slopes = torch.autograd.grad(losses[0], [tensor for pair in weights for tensor in pair])
+    assert all(torch.isfinite(slope).all() for slope in slopes)
     assert torch.isfinite(nll(net, net(z), z))
 
 
