@@ -218,7 +218,7 @@ class _Pieces:
         self.kept.append(BoundaryPiece(region.index, (equal[0], equal[1]) if equal else None, points))
 
     def _facet(self, region: Region, points: Floats) -> frozenset[bytes] | None:
-        """Codes of both sides of the facet that points are on; None if there is none, or nothing beyond it."""
+        """Codes of both sides of the facet that points are on; None if none is, or nothing is beyond it."""
         reach = float(np.abs(region.vertices()).max())
         best, nearest = None, np.inf
         for facet in region.facets:
@@ -238,7 +238,7 @@ def _key(code: npt.NDArray[Any]) -> bytes:
 def _class_pieces(
     corners: Floats, slope: Floats, offset: Floats
 ) -> tuple[list[tuple[tuple[int, ...], Floats]], bool]:
-    """Pieces of one region with the outputs equal on each, and whether two are equal and largest throughout."""
+    """Pieces of one region, the outputs equal on each, and whether two are equal and largest throughout."""
     values = corners @ slope.T + offset
     near = _NEAR * float(np.abs(slope).sum() + np.abs(offset).sum())
     # An output that is below the least of another at every corner is never largest.

@@ -28,29 +28,31 @@ OF_BOTH: dict[str, Callable[[Any, Any], object]] = {
     "sample_regions": lambda net, domain: ps.sample_regions(net, domain, 5),
     "local_complexity": lambda net, domain: ps.local_complexity(net, [[0.0, 0.0]], 1.0, domain=domain),
     "injectivity": ps.injectivity,
-    **{
-        f"invert by {method}": lambda net, domain, method=method: ps.invert(net, X, domain, method=method)
-        for method in ("search", "milp", "scan", "gradient")
-    },
+    "invert by search": lambda net, domain: ps.invert(net, X, domain),
+    "invert by milp": lambda net, domain: ps.invert(net, X, domain, method="milp"),
+    "invert by scan": lambda net, domain: ps.invert(net, X, domain, method="scan"),
+    "invert by gradient": lambda net, domain: ps.invert(net, X, domain, method="gradient"),
 }
 
 
 @pytest.mark.parametrize("call", OF_BOTH.values(), ids=list(OF_BOTH))
 def test_a_network_or_a_domain_that_is_none_is_told_so(call: Callable[[Any, Any], object]) -> None:
-    for given, words in (
+    networks: list[tuple[Any, str]] = [
         ("net.npz", r"expected a Network, got the path 'net.npz': .*load_network"),
         (Path("net.npz"), r"expected a Network, got the path 'net.npz'"),
         (np.eye(2), r"expected a Network, got a ndarray: .*from_layers"),
         (ps.enumerate_regions(NET, BOX), r"expected a Network, got a Partition: take its network, \.net"),
-    ):
+    ]
+    for given, words in networks:
         with pytest.raises(ArgumentError, match=words):
             call(given, BOX)
-    for given, words in (
+    domains: list[tuple[Any, str]] = [
         ([-1, 1], r"expected a domain, got the list \[-1, 1\]: .*Box\(lo, hi, dim=S\)"),
         ((-1, 1), r"expected a domain, got the tuple"),
         ("box.npz", r"got the path 'box.npz': .*load_domain"),
         (np.eye(2), r"expected a domain, got a ndarray"),
-    ):
+    ]
+    for given, words in domains:
         with pytest.raises(ArgumentError, match=words):
             call(NET, given)
     with pytest.raises(ArgumentError, match="expected a"):
@@ -79,7 +81,8 @@ def test_each_output_can_have_its_activation_by_name() -> None:
     spelled = ps.Network.from_layers([weight], [None], ["relu|identity|leaky_relu:0.1"])
     names: list[Any] = ["relu", "identity", "leaky_relu:0.1"]
     assert ps.Network.from_layers([weight], [None], [names]) == spelled
-    assert ps.Network.from_layers([weight], [None], [np.array(names)]) == spelled
+    array: Any = np.array(names)
+    assert ps.Network.from_layers([weight], [None], [array]) == spelled
     assert ps.Network.from_layers([weight], [None], [["max:2", "relu"]]).ambient_dim == 2
     with pytest.raises(UnknownActivationError, match="layer 0, output 1: unknown activation 'gelu'"):
         ps.Network.from_layers([weight], [None], [["relu", "gelu", "relu"]])
