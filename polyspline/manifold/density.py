@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from polyspline.cpa.matrices import as_float_array
+from polyspline.cpa.matrices import as_points
 from polyspline.cpa.pointwise import closed_pieces
 from polyspline.errors import ShapeError
 from polyspline.manifold.brief import Brief
@@ -186,7 +186,7 @@ def sums_at_latents(
 ) -> Density:
     """Density of the mass that is in regions of rank S, also where others reach."""
     given = as_prior(prior, regions.domain, "density_at_latents")
-    latents = np.atleast_2d(np.asarray(z, dtype=np.float64))
+    latents, _ = as_points(z, "z")
     images = np.atleast_2d(regions.net(latents))
     own = own_terms(regions, given, latents)
     if not others:
@@ -243,7 +243,7 @@ def _is_singular(regions: RegionSet, latents: Floats) -> Flags:
 
 
 def _targets(regions: RegionSet, x: npt.ArrayLike) -> Floats:
-    points = as_float_array(np.asarray(x)[None] if np.ndim(x) == 1 else x, "x", 2)
+    points, _ = as_points(x, "x")
     if points.shape[1] != regions.net.ambient_dim:
         raise ShapeError(
             f"x: expected shape (B, {regions.net.ambient_dim}), as many as the network has outputs, got "

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, SupportsIndex
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from polyspline.cpa.matrices import as_float_array
+from polyspline.cpa.matrices import as_points
 from polyspline.cpa.pointwise import closed_pieces
 from polyspline.domains import Domain
 from polyspline.errors import ArgumentError, DomainError, InvariantError, ShapeError
@@ -24,7 +24,7 @@ from polyspline.partition.lookup import CodeIndex
 from polyspline.partition.packing import CodePacking
 from polyspline.partition.stop import StopReason
 from polyspline.regions.ball import Ball
-from polyspline.regions.region import Region
+from polyspline.regions.region import NO_REGION, NoRegion, Region
 from solvers.float_mode import gradual_underflow
 
 if TYPE_CHECKING:
@@ -176,11 +176,12 @@ class Partition:
 
     def _checked(self, index: SupportsIndex) -> int:
         asked = operator.index(index)
-        if asked < 0 and isinstance(index, np.integer | np.ndarray):
+        if asked < 0 and isinstance(index, np.integer | np.ndarray | NoRegion):
             # It was computed, and not written down by a person: the -1 of a batch of points, say.
             raise IndexError(
-                f"region {asked} does not exist: a negative number of an array is no region, as `locate` and "
-                "`index_of` give -1 for none; expected 0 or more (or a plain int, which counts from the end)."
+                f"region {asked} does not exist: as a computed number it says that there is no region, of the "
+                "points of `locate` that are in none or of a code that none has; expected 0 or more (a "
+                "negative int that is written out counts from the end)."
             )
         found = asked + len(self) if asked < 0 else asked
         if not 0 <= found < len(self):
@@ -206,8 +207,8 @@ class Partition:
         Raises
         ------
         IndexError
-            If there is no such region, or the index is a negative integer of numpy: those come from
-            computations, where -1 stands for no region.
+            If there is no such region, or the index is a negative integer of numpy, or the -1 of
+            `index_of`: those were computed, and -1 stands for no region.
         """
         i = self._checked(index)
         return Region(
@@ -232,6 +233,8 @@ class Partition:
     def index_of(self, code: ArrayLike) -> int:
         """Index of the region with an activation code, -1 if no kept region has it.
 
+        This -1 is refused as an index of a region.
+
         Parameters
         ----------
         code
@@ -245,7 +248,8 @@ class Partition:
         packed = self.packing.pack(code)
         if packed.ndim != 1:
             raise ShapeError(f"index_of: got codes of shape {np.shape(code)}; expected one code, (N,).")
-        return int(self._code_index.find(packed[None, :])[0])
+        found = int(self._code_index.find(packed[None, :])[0])
+        return found if found >= 0 else NO_REGION
 
     @gradual_underflow()
     def locate(self, z: ArrayLike) -> int | NDArray[np.int64]:
@@ -281,12 +285,10 @@ class Partition:
         point on no knot has one such code, found by hash; a point on few knots
         a few; and for one on many knots the packed codes are scanned.
         """
-        points = np.asarray(z)
-        single = points.ndim == 1
-        batch = as_float_array(points[None, :] if single else points, "locate: z", 2)
+        batch, single = as_points(z, "locate: z")
         if batch.shape[1] != self.net.latent_dim:
             raise ShapeError(
-                f"locate: got points of shape {points.shape}; expected ({self.net.latent_dim},) or "
+                f"locate: got points of shape {np.shape(z)}; expected ({self.net.latent_dim},) or "
                 f"(B, {self.net.latent_dim})."
             )
         found = np.full(len(batch), -1, dtype=np.int64)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from polyspline.cpa.layers import make_layer
-from polyspline.cpa.matrices import as_float_array
+from polyspline.cpa.matrices import as_float_array, exact_floats
 from polyspline.domains import Domain, check_dimension
 from polyspline.errors import ArgumentError, DomainError, InvariantError, NonFiniteError, ShapeError
 from polyspline.network import Network
@@ -212,7 +212,7 @@ def level_set_complex(
         raise ShapeError(
             f"direction has {len(row)} entries; expected {net.ambient_dim}, one for each output."
         )
-    value = float(level)
+    value = float(exact_floats(level, "level"))
     if not np.isfinite(value):
         raise NonFiniteError(f"level is {value}; expected a finite number.")
     found = complex(Network((*net.layers, make_layer(row[None, :], [-value], "relu"))), domain)
