@@ -179,9 +179,9 @@ class Partition:
         if asked < 0 and isinstance(index, np.integer | np.ndarray | NoRegion):
             # It was computed, and not written down by a person: the -1 of a batch of points, say.
             raise IndexError(
-                f"region {asked} does not exist: as a computed number it says that there is no region, of the "
-                "points of `locate` that are in none or of a code that none has; expected 0 or more (a "
-                "negative int that is written out counts from the end)."
+                f"region {asked} does not exist: as a computed number it says that there is no region, for a "
+                "point that is in none or a code that none has; expected 0 or more (a negative int that is "
+                "written out counts from the end)."
             )
         found = asked + len(self) if asked < 0 else asked
         if not 0 <= found < len(self):
