@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from polyspline.cpa.matrices import as_float_array
 from polyspline.domains import Domain, WholeSpace, check_dimension
 from polyspline.errors import ArgumentError, ShapeError, StartError
-from polyspline.network import Network
+from polyspline.network import Network, check_network
 from polyspline.partition.partition import Partition
 from polyspline.partition.witnesses import check_witnesses
 from polyspline.regions.ball import Ball, as_radius, checked_norm
@@ -135,9 +135,9 @@ def enumerate_regions(
     ----------
     Balestriero, Paris, Baraniuk, "Max-affine spline insights into deep generative networks", eq. 3-4.
     """
+    check_dimension(domain, net)
     if method not in METHODS:
         raise ArgumentError(f"method is {method!r}; expected one of {', '.join(METHODS)}.")
-    check_dimension(domain, net)
     _check_limits(max_regions, max_seconds, workers)
     reach = None if radius is None else Reach(as_radius(radius), checked_norm(norm))
     if resume and run_file is None:
@@ -294,6 +294,7 @@ def local_complexity(
     """
     batch = np.asarray(points)
     centres = as_float_array(batch[None, :] if batch.ndim == 1 else batch, "points", 2)
+    check_network(net)
     where = WholeSpace(net.latent_dim) if domain is None else domain
     check_dimension(where, net)
     _check_limits(max_regions, None, workers)

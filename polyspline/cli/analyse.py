@@ -21,6 +21,14 @@ if TYPE_CHECKING:
 
 def analyse_command(
     run: RunArgument,
+    prior: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Distribution of z that the entropy is of: uniform or gaussian (standard). Default: uniform "
+            "over a bounded domain, else gaussian.",
+        ),
+    ] = None,
     json: JsonOption = False,
     html: Annotated[
         Path | None,
@@ -43,7 +51,7 @@ def analyse_command(
 
         partition = load_partition(run)
         with _steps() as progress:
-            report = analyse(partition, progress=progress)
+            report = analyse(partition, prior=prior, progress=progress)
     except KeyboardInterrupt:
         # It came while files and packages were being loaded: there is no section yet.
         say("interrupted: nothing was analysed yet.")

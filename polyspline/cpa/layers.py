@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
@@ -11,7 +11,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from polyspline.cpa.activations import parse_activation, shared, spell_activation
+from polyspline.cpa.activations import parse_activation, parse_unit, shared, spell_activation
 from polyspline.cpa.matrices import (
     BoolArray,
     FloatArray,
@@ -27,7 +27,7 @@ from polyspline.cpa.matrices import (
 from polyspline.cpa.units import MaxGroup, ScalarUnit, Unit
 from polyspline.errors import ArgumentError, PolysplineError, ShapeError
 
-ActivationLike: TypeAlias = str | Unit | Sequence[Unit]
+ActivationLike: TypeAlias = str | Unit | Sequence[Unit | str]
 
 
 @dataclass(frozen=True, eq=False)
@@ -267,11 +267,25 @@ def _units_of(activation: ActivationLike, rows: int, name: str) -> tuple[Unit, .
                 f"{name}: {rows} rows do not fall into groups of {activation.n_rows}; expected a multiple."
             )
         return (activation,) * (rows // activation.n_rows)
-    units = tuple(activation)
-    if not all(isinstance(unit, ScalarUnit | MaxGroup) for unit in units):
+    if not isinstance(activation, Iterable):
         raise ArgumentError(
-            f"{name}: an activation is a spelling, a ScalarUnit, a MaxGroup, or one of them for each output."
+            f"{name}: its activation is a {type(activation).__name__}; expected a spelling, a ScalarUnit, a "
+            "MaxGroup, or a list of these with one for each output."
         )
+    units: list[Unit] = []
+    for number, unit in enumerate(activation):
+        if isinstance(unit, str):
+            try:
+                units.append(parse_unit(unit))
+            except PolysplineError as wrong:
+                raise type(wrong)(f"{name}, output {number}: {wrong}") from wrong
+        elif isinstance(unit, ScalarUnit | MaxGroup):
+            units.append(unit)
+        else:
+            raise ArgumentError(
+                f"{name}, output {number}: its activation is a {type(unit).__name__}; expected a spelling, a "
+                "ScalarUnit or a MaxGroup."
+            )
     taken = sum(unit.n_rows for unit in units)
     if taken != rows:
         raise ShapeError(f"{name}: got {len(units)} units of {taken} rows for {rows} rows.")

@@ -147,6 +147,25 @@ def as_float_array(values: npt.ArrayLike, what: str, ndim: int) -> FloatArray:
     return array
 
 
+def as_points(values: npt.ArrayLike, what: str) -> tuple[FloatArray, bool]:
+    """One point (S,) or several (B, S) as a read-only float64 array (B, S), and whether it was one.
+
+    Raises
+    ------
+    ShapeError, NonFiniteError, InexactError
+        As `as_float_array`.
+    """
+    try:
+        single = np.ndim(values) == 1
+    except (ValueError, TypeError):  # uneven rows, which are refused below
+        single = False
+    if single:
+        batch = as_float_array(values, what, 1)[None, :]
+        batch.setflags(write=False)
+        return batch, True
+    return as_float_array(values, what, 2), False
+
+
 def as_matrix(values: MatrixLike, what: str) -> Matrix:
     """Read-only float64 copy of a matrix; sparse stays sparse.
 

@@ -12,8 +12,8 @@ from polyspline.domains.base import Domain
 from polyspline.domains.box import Box
 from polyspline.domains.polytope import Polytope
 from polyspline.domains.whole_space import WholeSpace
-from polyspline.errors import DomainError
-from polyspline.network.network import Network
+from polyspline.errors import ArgumentError, DomainError
+from polyspline.network.network import Network, check_network
 from polyspline.network.npz import read_arrays
 from solvers.float_mode import gradual_underflow
 
@@ -85,8 +85,31 @@ def load_domain(path: str | os.PathLike[str]) -> Domain:
         raise DomainError(f"{name}: {wrong}") from wrong
 
 
+def check_domain(domain: object) -> None:
+    """Refuse what is no domain, with how to make one of it.
+
+    Raises
+    ------
+    ArgumentError
+        If it is none.
+    """
+    if isinstance(domain, Domain):
+        return
+    came = f"a {type(domain).__name__}"
+    how = "give a Box, a Polytope or WholeSpace"
+    if isinstance(domain, str | os.PathLike):
+        came = f"the path {os.fspath(domain)!r}"
+        how = "read the file first, with load_domain"
+    elif isinstance(domain, list | tuple) and len(domain) == 2:
+        came = f"the {type(domain).__name__} {domain!r}"
+        how = "for the box of these bounds give Box(lo, hi), or Box(lo, hi, dim=S) if they are numbers"
+    elif isinstance(domain, Network):
+        how = "give the network first, then a Box, a Polytope or WholeSpace"
+    raise ArgumentError(f"expected a domain, got {came}: {how}.")
+
+
 def check_dimension(domain: Domain, net: Network) -> None:
-    """Check that a domain lies in the latent space of a network.
+    """Check that a domain lies in the latent space of a network, and that they are such.
 
     Parameters
     ----------
@@ -95,9 +118,13 @@ def check_dimension(domain: Domain, net: Network) -> None:
 
     Raises
     ------
+    ArgumentError
+        If one is no domain, or the other no network.
     DomainError
         If the dimensions differ.
     """
+    check_domain(domain)
+    check_network(net)
     if domain.dim != net.latent_dim:
         raise DomainError(
             f"the domain ({domain.kind}) has dimension {domain.dim}, but the network has latent dimension "

@@ -14,7 +14,7 @@ from polyspline.export.columns import Labels
 from polyspline.export.graphs import write_gexf, write_graphml, write_json
 from polyspline.export.parquet import require_parquet, write_parquet
 from polyspline.files import check_writable, whole_file
-from polyspline.partition import Partition
+from polyspline.partition import Partition, check_partition
 
 
 def _nothing() -> None:
@@ -128,6 +128,7 @@ def export_partition(
     GraphML and GEXF know only scalars, so that lists are written there as JSON text.
     The array formats hold the codes and witnesses without building the graph.
     """
+    check_partition(partition)
     target = Path(path)
     chosen = format_for(target)
     chosen.requirement()

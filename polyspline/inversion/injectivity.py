@@ -18,7 +18,7 @@ from polyspline.inversion.image_pairs import meeting_pairs
 from polyspline.inversion.region_maps import RegionMapper, mapper_of, maps_of
 from polyspline.inversion.tracker import into_domain
 from polyspline.network import Network
-from polyspline.partition import Partition, StopReason
+from polyspline.partition import Partition, StopReason, check_partition
 from solvers.clock import working_time
 from solvers.float_mode import gradual_underflow
 from solvers.integers import nearest_float
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from solvers.milp import Backend
 
 Floats = npt.NDArray[np.float64]
+
+_BATCH_WORK = 4
+"""Work of some hundred pairs that floats bound, in decisions of exact arithmetic."""
 
 
 class InjectivityVerdict(KeyedEnum):
@@ -96,6 +99,7 @@ def injectivity(
     *,
     max_seconds: float | None = None,
     max_regions: int = 20_000,
+    max_work: int | None = None,
     solver: str | None = None,
 ) -> Injectivity:
     """Decide whether a network is injective on a domain.
@@ -111,6 +115,9 @@ def injectivity(
     max_regions : int
         Limit on the regions that are enumerated; beyond it, pairs of regions are given up, and
         a mixed-integer program over two copies of the network looks for a colliding pair.
+    max_work : int, optional
+        Limit on the work on ranks and pairs, in decisions of exact arithmetic; a thousand pairs that
+        floats keep apart count as sixteen. Unlike `max_seconds` it stops at one place on every machine.
     solver : str, optional
         Back-end of that program, by name; CBC by default.
 
@@ -147,9 +154,17 @@ def injectivity(
     """
     check_dimension(domain, net)
     _check(net, domain, partition, max_seconds, max_regions)
+    if max_work is not None and max_work < 1:
+        raise ArgumentError(f"max_work is {max_work}; expected a positive number of decisions.")
     if solver is not None:
         _backend(solver)  # one that is not there is told of at once
-    search = _Search(net, domain, working_time(), math.inf if max_seconds is None else max_seconds)
+    search = _Search(
+        net,
+        domain,
+        working_time(),
+        math.inf if max_seconds is None else max_seconds,
+        math.inf if max_work is None else max_work,
+    )
     try:
         return search.run(partition, max_regions, solver)
     except KeyboardInterrupt:
@@ -163,6 +178,8 @@ def _check(
         raise ArgumentError(f"max_seconds is {max_seconds}; expected a positive number of seconds.")
     if max_regions < 1:
         raise ArgumentError(f"max_regions is {max_regions}; expected a positive number of regions.")
+    if partition is not None:
+        check_partition(partition)
     if partition is not None and partition.net != net:
         raise ArgumentError("the partition is of another network; enumerate the regions of this one.")
     if partition is not None and partition.domain != domain:
@@ -180,6 +197,8 @@ class _Search:
     domain: Domain
     began: float
     max_seconds: float
+    max_work: float
+    work: int = 0
     regions: int = 0
     ranks: int = 0
     tested: int = 0
@@ -192,6 +211,13 @@ class _Search:
     @property
     def seconds_left(self) -> float:
         return max(self.max_seconds - self.seconds, 0.0)
+
+    @property
+    def limit(self) -> str | None:
+        """The limit that is reached; None if there is none."""
+        if self.work >= self.max_work:
+            return f"the limit of {self.max_work:,} decisions"
+        return None if self.seconds_left else "the time limit"
 
     # ---- outcomes
 
@@ -252,8 +278,9 @@ class _Search:
                     pair = _along(partition, mapper, int(region), direction)
                     how = f"the slope of region {region} has a rank below {self.net.latent_dim}, exactly"
                     return self._refuted(how, pair)
-                if not self.seconds_left:
-                    return self.undecided("the time limit stopped it at the ranks of the slopes")
+                self.work += 1
+                if self.limit:
+                    return self.undecided(f"{self.limit} stopped it at the ranks of the slopes")
             self.ranks += len(which)
         self.excluded.append(f"no collision within any of {len(partition)} regions")
         return None
@@ -266,10 +293,11 @@ class _Search:
 
     def _decide(self, pairs: npt.NDArray[np.int64], exact: ExactRegions) -> Injectivity | None:
         for i, j in pairs.tolist():
-            if not self.seconds_left:
-                return self.undecided("the time limit stopped it among the pairs of regions")
+            if self.limit:
+                return self.undecided(f"{self.limit} stopped it among the pairs of regions")
             found = exact.collision(i, j)
             self.tested += 1
+            self.work += 1
             if found is not None:
                 how = f"regions {i} and {j} have points with one image, exactly"
                 return self._refuted(how, _rounded_pair(self.domain, found))
@@ -281,8 +309,9 @@ class _Search:
             found = self._decide(pairs, exact)
             if found is not None:
                 return found
-            if not self.seconds_left:
-                return self.undecided("the time limit stopped it among the pairs of regions")
+            self.work += _BATCH_WORK
+            if self.limit:
+                return self.undecided(f"{self.limit} stopped it among the pairs of regions")
         apart = len(partition) * (len(partition) - 1) // 2 - self.tested
         self.excluded.append(f"no collision between regions: {self.tested} pairs exactly, {apart} by bounds")
         return self._outcome(

@@ -17,8 +17,8 @@ from polyspline.inversion.norms import Norm
 from polyspline.inversion.region_bounds import Goal, dual_ascent
 from polyspline.inversion.region_fits import fit_region
 from polyspline.inversion.region_maps import RegionMapper, RegionMaps, mapper_of, maps_of
-from polyspline.network import Network
-from polyspline.partition import Partition
+from polyspline.network import Network, check_network
+from polyspline.partition import Partition, check_partition
 from solvers.float_mode import gradual_underflow
 from solvers.integers import as_fraction, nearest_float
 from solvers.lp.exact import maximise
@@ -106,6 +106,8 @@ def preimages(
     ----------
     Max-affine spline insights, Thm. 3: the density of G(z) at x is a sum over all preimages.
     """
+    check_network(net)
+    check_partition(partition)
     target = as_float_array(x, "x", 1)
     if len(target) != net.ambient_dim:
         raise ShapeError(

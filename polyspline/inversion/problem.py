@@ -13,11 +13,11 @@ from polyspline.cpa.affine import forward
 from polyspline.cpa.layers import Layer, make_layer
 from polyspline.cpa.matrices import as_float_array, times
 from polyspline.cpa.pointwise import values_exactly
-from polyspline.domains import Domain
+from polyspline.domains import Domain, check_domain
 from polyspline.errors import DomainError, ShapeError, TooLargeError
 from polyspline.inversion.comparisons import scalar_layers
 from polyspline.inversion.norms import Norm, norm_of
-from polyspline.network import Network
+from polyspline.network import Network, check_network
 from solvers.integers import nearest_float
 from solvers.predicates.rounding import ROUNDOFF, SAFETY, SMALLEST, TINY
 
@@ -237,6 +237,8 @@ def make_problem(
     TooLargeError
         If x, or what the network may reach over the domain, is beyond 2^400.
     """
+    check_network(net)
+    check_domain(domain)
     layers = net.layers if measure is None else (*net.layers, _measurement(measure, net.ambient_dim))
     target = _target(x, layers, measure is not None)
     if domain.dim != net.latent_dim:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +14,7 @@ from polyspline.manifold.level_sets import sign_margins
 from polyspline.manifold.maps import affine_maps
 from polyspline.manifold.regions import RegionSet, Source, region_set
 from polyspline.manifold.value_ranges import value_ranges
+from polyspline.regions.region import Region
 from solvers.float_mode import gradual_underflow
 
 Floats = npt.NDArray[np.float64]
@@ -31,7 +33,8 @@ class BoundaryPiece(Brief):
     region
         Index of the region.
     classes
-        The two outputs that are equal and largest there; None for the level of one output.
+        The two outputs that are equal and largest there, the first two if there are more; None for
+        the level of one output.
     points
         (k, S): a point (S = 1), the two ends of a segment (S = 2), or the corners of a convex
         polygon in their order (S = 3).
@@ -61,7 +64,8 @@ class DecisionBoundary(Brief):
     regions
         What it was computed on.
     pieces
-        By region. Where the boundary runs along a facet, both regions have the piece.
+        By region. Where the boundary runs along a facet, the first of its two regions has the piece, so
+        that no part of the boundary is there twice.
     flat
         Indices of regions throughout which the two functions are equal up to rounding: there the
         boundary is no surface, and no piece.
@@ -112,13 +116,14 @@ def level_boundary(source: Source, *, output: int = 0, level: float = 0.0) -> De
     """
     regions = _checked(source, "level_boundary")
     row, side = sign_margins(regions.net, output, level, "level_boundary")
-    pieces: list[BoundaryPiece] = []
+    pieces = _Pieces()
     flat: list[int] = []
     ranges = value_ranges(regions, row)
     crossed = (ranges.lower[:, 0] + side <= 0) & (ranges.upper[:, 0] + side >= 0)
     for maps in affine_maps(regions, np.flatnonzero(crossed)):
         for place, index in enumerate(maps.which.tolist()):
-            corners = regions.region(index).vertices()
+            region = regions.region(index)
+            corners = region.vertices()
             values = (corners @ maps.A[place].T + maps.b[place]) @ row[0] + side[0]
             size = float(np.abs(maps.A[place]).sum() + np.abs(maps.b[place]).sum() + abs(side[0]))
             if np.abs(values).max() <= _NEAR * size:
@@ -126,8 +131,8 @@ def level_boundary(source: Source, *, output: int = 0, level: float = 0.0) -> De
                 continue
             points = _section(corners, values, _NEAR * size)
             if points is not None:
-                pieces.append(BoundaryPiece(index, None, points))
-    return DecisionBoundary(regions, tuple(pieces), tuple(flat), regions.sampled)
+                pieces.add(region, (), points)
+    return DecisionBoundary(regions, tuple(pieces.kept), tuple(flat), regions.sampled)
 
 
 @gradual_underflow()
@@ -156,14 +161,16 @@ def class_boundary(source: Source) -> DecisionBoundary:
     regions = _checked(source, "class_boundary")
     if regions.net.ambient_dim < 2:
         raise ArgumentError("class_boundary: the network has one output; take level_boundary.")
-    pieces: list[BoundaryPiece] = []
+    pieces = _Pieces()
     flat: set[int] = set()
     for maps in affine_maps(regions, _contested(regions)):
         for place, index in enumerate(maps.which.tolist()):
-            found, even = _class_pieces(index, regions.region(index).vertices(), maps.A[place], maps.b[place])
-            pieces += found
+            region = regions.region(index)
+            found, even = _class_pieces(region.vertices(), maps.A[place], maps.b[place])
+            for equal, points in found:
+                pieces.add(region, equal, points)
             flat |= {index} if even else set()
-    return DecisionBoundary(regions, tuple(pieces), tuple(sorted(flat)), regions.sampled)
+    return DecisionBoundary(regions, tuple(pieces.kept), tuple(sorted(flat)), regions.sampled)
 
 
 def _checked(source: Source, where: str) -> RegionSet:
@@ -190,15 +197,53 @@ def _contested(regions: RegionSet) -> npt.NDArray[np.int64]:
     return np.flatnonzero(ranges.lower[everyone, best] <= rest.max(axis=1)).astype(np.int64)
 
 
+class _Pieces:
+    """Pieces of a boundary, those along a facet once.
+
+    Both regions of a facet give the outputs the same values on it. So if the boundary runs along it, both
+    have the same pieces there, and a piece is known by the facet and by the outputs that are equal on it.
+    """
+
+    def __init__(self) -> None:
+        self._met: set[tuple[frozenset[bytes], tuple[int, ...]]] = set()
+        self.kept: list[BoundaryPiece] = []
+
+    def add(self, region: Region, equal: tuple[int, ...], points: Floats) -> None:
+        """Keep the piece of a region, unless the region across a facet that it runs along has it."""
+        facet = self._facet(region, points)
+        if facet is not None:
+            if (facet, equal) in self._met:
+                return
+            self._met.add((facet, equal))
+        self.kept.append(BoundaryPiece(region.index, (equal[0], equal[1]) if equal else None, points))
+
+    def _facet(self, region: Region, points: Floats) -> frozenset[bytes] | None:
+        """Codes of both sides of the facet that points are on; None if none is, or nothing is beyond it."""
+        reach = float(np.abs(region.vertices()).max())
+        best, nearest = None, np.inf
+        for facet in region.facets:
+            size = reach * float(np.abs(facet.normal).sum()) + abs(facet.offset)
+            away = float(np.abs(points @ facet.normal - facet.offset).max())
+            if away <= _NEAR * size and away < nearest:
+                best, nearest = facet, away
+        if best is None or best.across is None:
+            return None
+        return frozenset((_key(region.code), _key(best.across)))
+
+
+def _key(code: npt.NDArray[Any]) -> bytes:
+    return np.asarray(code, dtype=np.int16).tobytes()
+
+
 def _class_pieces(
-    index: int, corners: Floats, slope: Floats, offset: Floats
-) -> tuple[list[BoundaryPiece], bool]:
-    """Pieces of one region, and whether two outputs are equal and largest throughout."""
+    corners: Floats, slope: Floats, offset: Floats
+) -> tuple[list[tuple[tuple[int, ...], Floats]], bool]:
+    """Pieces of one region, the outputs equal on each, and whether two are equal and largest throughout."""
     values = corners @ slope.T + offset
     near = _NEAR * float(np.abs(slope).sum() + np.abs(offset).sum())
     # An output that is below the least of another at every corner is never largest.
     candidates = np.flatnonzero(values.max(axis=0) >= values.min(axis=0).max() - near)
-    pieces: list[BoundaryPiece] = []
+    pieces: list[tuple[tuple[int, ...], Floats]] = []
     even = False
     for i, a in enumerate(candidates.tolist()):
         for b in candidates[i + 1 :].tolist():
@@ -213,8 +258,13 @@ def _class_pieces(
             for c in others:
                 if points is not None:
                     points = _clipped(points, points @ (slope[a] - slope[c]) + offset[a] - offset[c], near)
-            if points is not None:
-                pieces.append(BoundaryPiece(index, (a, b), points))
+            if points is None:
+                continue
+            there = points @ slope.T + offset
+            equal = tuple(c for c in candidates.tolist() if np.abs(there[:, c] - there[:, a]).max() <= near)
+            # Where more than two are equal, each pair of them has the same piece.
+            if equal not in [others for others, _ in pieces]:
+                pieces.append((equal, points))
     return pieces, even
 
 

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
-from polyspline.cpa.matrices import as_float_array
-from polyspline.errors import ArgumentError, ShapeError
+from polyspline.cpa.matrices import as_points
+from polyspline.cpa.pointwise import closed_pieces
+from polyspline.errors import ShapeError
 from polyspline.manifold.brief import Brief
 from polyspline.manifold.covering import Cover, Preimages, refuse_partial
 from polyspline.manifold.maps import affine_maps_of_codes
 from polyspline.manifold.priors import Prior, PriorLike, as_prior
 from polyspline.manifold.probability import Probabilities, ProbabilityMethod, probabilities
-from polyspline.manifold.regions import RegionSet, Source, region_set
+from polyspline.manifold.regions import RegionSet, Source, check_same_regions, region_set
 from polyspline.manifold.spectrum import numerical_ranks, region_spectra, singular_values
+from polyspline.partition.lookup import CodeIndex
+from polyspline.partition.packing import CodePacking
 from solvers.float_mode import gradual_underflow
 
 Floats = npt.NDArray[np.float64]
@@ -38,12 +41,14 @@ class Density(Brief):
     prior
         Distribution of z. Latent points outside the domain contribute nothing.
     log_values
-        (B,) natural logarithms; minus infinity where no region of full rank reaches.
+        (B,) natural logarithms; minus infinity where no region reaches, and NaN where one of rank below
+        S does: there is no density there, whatever regions of full rank contribute.
     n_preimages
         (B,) how many different latent points in regions of full rank were summed over.
     singular
-        (B,) whether a region of rank below S reaches the point: there the distribution has mass on a
-        set of measure zero as well, which no density shows (see `mass_by_rank`).
+        (B,) whether a region of rank below S reaches the point, its closed edge included: there the
+        distribution has mass on a set of measure zero, an atom say, which no density shows (see
+        `mass_by_rank`). It does not ask how much mass the prior has in that region.
     lower_bound
         Whether preimages may be missing, so that the values are lower bounds.
     sampled
@@ -60,7 +65,7 @@ class Density(Brief):
 
     @cached_property
     def values(self) -> Floats:
-        """Densities (B,)."""
+        """Densities (B,), NaN where `singular`."""
         return np.asarray(np.exp(self.log_values))
 
     def __len__(self) -> int:
@@ -99,8 +104,8 @@ def density(
     Notes
     -----
     Guarantee: rounded: ``p_G(x) = Σ p_z(z) / sqrt(det(AᵀA))`` over all z in regions of rank S with
-    G(z) = x; one on a face that regions share counts once, with the first of these. Regions of
-    lower rank have no density: `singular` tells where they reach, and nothing is divided by zero.
+    G(z) = x; one on a face that regions share counts once, with the first of these. Where a region of
+    lower rank reaches, there is no density: the value is NaN and `singular` says so.
 
     Algorithm: see `Cover`.
 
@@ -109,7 +114,11 @@ def density(
     Max-affine spline insights, Thm. 3, which holds for injective G as printed, Cor. 2 and eq. (6), where
     a square root is missing in print.
     """
-    regions = region_set(source)
+    return _with_gaps(_sums(region_set(source), x, prior, tol))
+
+
+def _sums(regions: RegionSet, x: npt.ArrayLike, prior: PriorLike, tol: float | None) -> Density:
+    """Sum over the regions of rank S, also where others reach."""
     refuse_partial(
         regions,
         "density",
@@ -130,6 +139,11 @@ def density(
     return Density(regions, given, logs, many, singular, not regions.complete, regions.sampled)
 
 
+def _with_gaps(found: Density) -> Density:
+    """Take out the values where there is no density."""
+    return replace(found, log_values=np.where(found.singular, np.nan, found.log_values))
+
+
 @gradual_underflow()
 def density_at_latents(
     source: Source,
@@ -148,7 +162,8 @@ def density_at_latents(
     prior : Prior, callable or str, optional
     others : bool
         Whether to look for other preimages. If not, the partition may be partial, and the
-        values are lower bounds, exact where G is injective.
+        values are lower bounds, exact where G is injective; `singular` then tells of the regions only
+        that contain z, and not of others whose images contain G(z).
     tol : float, optional
         See `density`.
 
@@ -163,17 +178,24 @@ def density_at_latents(
     ShapeError, NonFiniteError
         If z or the prior does not fit.
     """
-    regions = region_set(source)
+    return _with_gaps(sums_at_latents(region_set(source), z, prior, others=others, tol=tol))
+
+
+def sums_at_latents(
+    regions: RegionSet, z: npt.ArrayLike, prior: PriorLike, *, others: bool = True, tol: float | None = None
+) -> Density:
+    """Density of the mass that is in regions of rank S, also where others reach."""
     given = as_prior(prior, regions.domain, "density_at_latents")
-    latents = np.atleast_2d(np.asarray(z, dtype=np.float64))
+    latents, _ = as_points(z, "z")
     images = np.atleast_2d(regions.net(latents))
     own = own_terms(regions, given, latents)
     if not others:
         known = np.isfinite(own)
         many = np.ones(len(latents), dtype=np.int64) * known
-        return Density(regions, given, own, many, _is_singular(regions, latents), True, regions.sampled)
+        singular = _is_singular(regions, latents)
+        return Density(regions, given, own, many, singular, True, regions.sampled)
     refuse_partial(regions, "density_at_latents with others=True", "; or take others=False")
-    found = density(regions, images, given, tol=tol)
+    found = _sums(regions, images, given, tol)
     # Regions of a sampled set may miss the latent's own; its term is there all the same.
     logs = np.maximum(found.log_values, own)
     many = np.maximum(found.n_preimages, np.isfinite(own))
@@ -204,11 +226,24 @@ def log_factors_at(regions: RegionSet, latents: Floats) -> Floats:
 
 
 def _is_singular(regions: RegionSet, latents: Floats) -> Flags:
-    return np.asarray(np.isneginf(log_factors_at(regions, latents)))
+    """Whether each latent is in a closed region of rank below S."""
+    found = np.asarray(np.isneginf(log_factors_at(regions, latents)))
+    pieces = closed_pieces(regions.net.layers, latents)
+    index: CodeIndex | None = None
+    for place in np.flatnonzero(pieces.on_knot & ~found).tolist():
+        # The map of a point on a knot is that of the lower pieces; the regions beside may have other ranks.
+        if index is None:
+            packing = CodePacking(regions.net.n_pieces)
+            index = CodeIndex(packing, packing.pack(regions.codes))
+        beside = index.all_within(pieces, place)
+        slopes = affine_maps_of_codes(regions.net, regions.codes[beside])[0]
+        ranks = numerical_ranks(singular_values(slopes), regions.net.ambient_dim, regions.net.latent_dim)
+        found[place] = (ranks < regions.net.latent_dim).any()
+    return np.asarray(found & np.asarray(regions.domain.contains(latents)))
 
 
 def _targets(regions: RegionSet, x: npt.ArrayLike) -> Floats:
-    points = as_float_array(np.asarray(x)[None] if np.ndim(x) == 1 else x, "x", 2)
+    points, _ = as_points(x, "x")
     if points.shape[1] != regions.net.ambient_dim:
         raise ShapeError(
             f"x: expected shape (B, {regions.net.ambient_dim}), as many as the network has outputs, got "
@@ -281,8 +316,7 @@ def mass_by_rank(source: Source, prior: PriorLike = None, *, known: Probabilitie
     regions = region_set(source)
     refuse_partial(regions, "mass_by_rank")
     found = probabilities(regions, prior) if known is None else known
-    if len(found.values) != len(regions) or found.regions.net != regions.net:
-        raise ArgumentError("mass_by_rank: the probabilities are of other regions; take those of these.")
+    check_same_regions(found.regions, regions, "mass_by_rank", "the probabilities")
     ranks = region_spectra(regions).ranks
     width = regions.net.latent_dim + 1
     masses = np.bincount(ranks, weights=found.values, minlength=width)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -12,16 +13,27 @@ import numpy.typing as npt
 from polyspline.errors import ArgumentError
 from polyspline.inversion.injectivity import InjectivityVerdict, injectivity
 from polyspline.manifold.covering import Cover, refuse_partial
-from polyspline.manifold.density import density_at_latents, log_factors_at, mass_by_rank, own_terms
-from polyspline.manifold.priors import GivenPrior, Prior, PriorLike, UniformPrior, as_prior
+from polyspline.manifold.density import log_factors_at, mass_by_rank, own_terms, sums_at_latents
+from polyspline.manifold.locating import Locator
+from polyspline.manifold.priors import GivenPrior, Prior, PriorLike, UniformPrior, as_prior, same_prior
 from polyspline.manifold.probability import Probabilities, ProbabilityMethod, probabilities
-from polyspline.manifold.regions import RegionSet, Source, default_sampler, region_set
+from polyspline.manifold.regions import (
+    RegionSet,
+    Source,
+    check_same_regions,
+    default_sampler,
+    region_set,
+)
 from solvers.float_mode import gradual_underflow
 from solvers.status import KeyedEnum
 
 Floats = npt.NDArray[np.float64]
 
 _MOST_ROUNDS = 1000
+_FEWEST_TOLD = 64
+_TIMES_TOLD = 20
+
+Mask = Callable[[Floats], npt.NDArray[np.bool_]]
 
 
 class EntropyStatus(KeyedEnum):
@@ -61,6 +73,9 @@ class Entropy:
         How each part was obtained.
     sampled
         Whether the volume term is a mean over draws of z rather than a sum over regions.
+    full_rank_value
+        Entropy of G(z) given that z is in a region of rank S: `value` where there is no singular mass, else
+        an upper bound, and finite though `value` is not. NaN if there is no region of rank S.
     """
 
     regions: RegionSet
@@ -74,6 +89,7 @@ class Entropy:
     singular_mass: float
     how: str
     sampled: bool
+    full_rank_value: float
 
     @property
     def exact(self) -> bool:
@@ -102,7 +118,9 @@ def entropy(
     known: Probabilities | None = None,
     correction_draws: int = 0,
     n_draws: int = 100_000,
+    volume_draws: int | None = None,
     seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Entropy:
     """Entropy of the generated distribution, and whether it is exact or an upper bound.
 
@@ -123,7 +141,12 @@ def entropy(
         Number of draws of z from which H(Z given X) is estimated and taken off; 0 leaves it.
     n_draws : int
         Draws of the prior, where the prior's entropy or the volume term needs them.
+    volume_draws : int, optional
+        Draws of the volume term on regions met by sampling, if not `n_draws`: each costs a slope and its
+        singular values.
     seed : int
+    progress : callable, optional
+        ``progress(done, of)`` is called between chunks of the draws of the volume term.
 
     Returns
     -------
@@ -151,13 +174,23 @@ def entropy(
     """
     regions = region_set(source)
     refuse_partial(regions, "entropy")
-    given = as_prior(prior if known is None else known.prior, regions.domain, "entropy")
-    if n_draws < 2 or correction_draws < 0 or correction_draws == 1:
-        raise ArgumentError("entropy: n_draws must be at least 2, and correction_draws 0 or at least 2.")
+    given = as_prior(known.prior if prior is None and known is not None else prior, regions.domain, "entropy")
+    if known is not None:
+        check_same_regions(known.regions, regions, "entropy", "the probabilities")
+        if not same_prior(given, known.prior):
+            raise ArgumentError(
+                f"entropy: the probabilities are those of another prior, a {type(known.prior).__name__}, and "
+                f"not of the {type(given).__name__} that is given; expected one prior: leave one of them out."
+            )
+    many = n_draws if volume_draws is None else volume_draws
+    if min(n_draws, many) < 2 or correction_draws < 0 or correction_draws == 1:
+        raise ArgumentError(
+            "entropy: n_draws must be at least 2, volume_draws too, and correction_draws 0 or at least 2."
+        )
     one_to_one = _is_injective(regions, injective)
     rng = np.random.default_rng(seed)
     if regions.sampled:
-        term, covered, singular = _by_draws(regions, given, n_draws, rng)
+        term, covered, singular = _by_draws(regions, given, many, rng, progress)
     else:
         found = probabilities(regions, given, seed=seed) if known is None else known
         term, covered, singular = _by_regions(regions, found)
@@ -173,6 +206,10 @@ def entropy(
     parts = [latent, term] if correction is None else [latent, term, correction]
     variances = [part.variance for part in parts if part.variance is not None]
     value = latent.value + term.value - (0.0 if correction is None else correction.value)
+    within = value
+    if singular > 0:
+        within = _within_full_rank(regions, given, singular, many if regions.sampled else n_draws, rng)
+        within += term.value
     return Entropy(
         regions,
         -math.inf if singular > 0 else value,
@@ -185,6 +222,7 @@ def entropy(
         singular,
         "; ".join(part.how for part in parts),
         regions.sampled,
+        within,
     )
 
 
@@ -204,8 +242,6 @@ def _is_injective(regions: RegionSet, asked: bool | str | None) -> bool:
 
 def _by_regions(regions: RegionSet, found: Probabilities) -> tuple[_Part, float, float]:
     """Volume term, mass of all regions and share of the singular ones, from probabilities."""
-    if len(found.values) != len(regions) or found.regions.net != regions.net:
-        raise ArgumentError("entropy: the probabilities are of other regions; take those of these.")
     logs = Cover(regions).log_factors
     masses = mass_by_rank(regions, known=found)
     full = np.isfinite(logs)
@@ -225,12 +261,22 @@ def _by_regions(regions: RegionSet, found: Probabilities) -> tuple[_Part, float,
 
 
 def _by_draws(
-    regions: RegionSet, prior: Prior, n_draws: int, rng: np.random.Generator
+    regions: RegionSet,
+    prior: Prior,
+    n_draws: int,
+    rng: np.random.Generator,
+    progress: Callable[[int, int], None] | None,
 ) -> tuple[_Part, float, float]:
     """Volume term, mass of the domain and share of singular pieces, from draws of the prior."""
     latents = prior.sample(rng, n_draws)
     inside = latents[np.asarray(regions.domain.contains(latents))]
-    logs = log_factors_at(regions, inside)
+    parts = [np.empty(0)]
+    step = max(_FEWEST_TOLD, len(inside) // _TIMES_TOLD)
+    for low in range(0, len(inside), step):
+        if progress is not None:
+            progress(low, len(inside))
+        parts.append(log_factors_at(regions, inside[low : low + step]))
+    logs = np.concatenate(parts)
     full = logs[np.isfinite(logs)]
     how = f"volume term: mean over {len(full)} draws of the prior"
     covered = len(inside) / n_draws
@@ -261,14 +307,47 @@ def _prior_entropy(regions: RegionSet, prior: Prior, n_draws: int, rng: np.rando
     return _Part(math.log(share) - float(logs.mean()), variance, how)
 
 
-def _entropy_by_points(regions: RegionSet, prior: Prior, count: int, rng: np.random.Generator) -> _Part:
-    """Entropy of a prior without a sampler, from uniform points of a bounded domain."""
+def _within_full_rank(
+    regions: RegionSet, prior: Prior, singular: float, n_draws: int, rng: np.random.Generator
+) -> float:
+    """Entropy of the prior given that z is in a region of rank S; NaN if it cannot be told."""
+    if singular >= 1.0:
+        return math.nan
+    if isinstance(prior, UniformPrior) and prior.domain == regions.domain:
+        return prior.entropy + math.log1p(-singular)
+    if regions.sampled:
+
+        def full(points: Floats) -> npt.NDArray[np.bool_]:
+            return np.isfinite(log_factors_at(regions, points))
+
+    else:
+        ranks = np.isfinite(Cover(regions).log_factors)
+        locator = Locator(regions)
+
+        def full(points: Floats) -> npt.NDArray[np.bool_]:
+            place = locator.locate(points)
+            return np.asarray((place >= 0) & ranks[place])
+
+    if isinstance(prior, GivenPrior) and prior.sampler is None:
+        return _entropy_by_points(regions, prior, n_draws, rng, full).value
+    latents = prior.sample(rng, n_draws)
+    latents = latents[np.asarray(regions.domain.contains(latents))]
+    logs = prior.logpdf(latents[full(latents)])
+    return math.log(len(logs) / n_draws) - float(logs.mean()) if len(logs) else math.nan
+
+
+def _entropy_by_points(
+    regions: RegionSet, prior: Prior, count: int, rng: np.random.Generator, among: Mask | None = None
+) -> _Part:
+    """Entropy of a prior without a sampler, from uniform points of a bounded domain; among some of them."""
     if not regions.domain.bounded:
         raise ArgumentError(
             "entropy: over an unbounded domain the prior needs a sampler: GivenPrior(..., sampler=...)."
         )
     points = np.asarray(default_sampler(regions.domain)(rng, count), dtype=np.float64)
     logs = prior.logpdf(points)
+    if among is not None:
+        logs = np.where(among(points), logs, -np.inf)
     volume = UniformPrior(regions.domain).volume
     density = np.exp(logs)
     mean = float(density.mean())
@@ -290,7 +369,7 @@ def _correction(regions: RegionSet, prior: Prior, count: int, rng: np.random.Gen
         if len(latents) >= count:
             break
     latents = latents[:count]
-    found = density_at_latents(regions, latents, prior)
+    found = sums_at_latents(regions, latents, prior)
     gains = found.log_values - own_terms(regions, prior, latents)
     how = f"correction: mean over {len(gains)} draws of all preimages' terms over the own one"
     return _Part(float(gains.mean()), float(gains.var(ddof=1)) / len(gains), how)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from polyspline.cpa.matrices import exact_floats
 from polyspline.errors import ArgumentError, NonFiniteError
 from polyspline.inversion.region_maps import RegionMaps, mapper_of, maps_of
 from polyspline.manifold.brief import Brief
@@ -139,7 +140,8 @@ def sign_margins(net: Network, output: int, level: float, where: str) -> tuple[F
         raise ArgumentError(f"{where}: output {output} does not exist; there are {net.ambient_dim}.")
     if not np.isfinite(level):
         raise NonFiniteError(f"{where}: the level must be finite, got {level}.")
-    return np.eye(net.ambient_dim)[output : output + 1], np.array([-float(level)])
+    value = float(exact_floats(level, f"{where}: level"))
+    return np.eye(net.ambient_dim)[output : output + 1], np.array([-value])
 
 
 def _level_set(regions: RegionSet, rows: Floats, sides: Floats) -> LevelSet:

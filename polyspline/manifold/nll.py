@@ -107,8 +107,10 @@ def nll(
     -----
     Guarantee: rounded; exact for x on the image of the regions of z. Off it, as after a step of the
     weights if D > S, ``A⁺ (x - b)`` is the latent of the nearest point of the region's affine span (as in
-    Cor. 2). Where det(AᵀA) = 0 the loss is infinite. Outside the domain of a uniform prior it
-    is infinite too, and so has no gradient there.
+    Cor. 2). Of a latent whose region has a rank below S, numerically, there is no density, as in
+    `density`: the loss of its x is NaN, and with it the mean and the sum; ``reduction="none"`` keeps the
+    others, whose gradients are not touched. Outside the domain of a uniform prior the loss is infinite, and
+    so has no gradient there.
 
     Algorithm: of a Network, the product of its weights with the pieces held; of a module,
     its Jacobian, by one reverse pass for each output.
@@ -152,13 +154,25 @@ def _losses(
             f"nll: the model maps {slope.shape[2]} latent dimensions to {slope.shape[1]}, so it has no "
             "density in the latent dimension; expected at least as many outputs."
         )
+    full = _full_rank(torch, slope)
+    # A slope that has no inverse would make NaN of the gradients of all others, too.
+    whole = torch.eye(*slope.shape[1:], dtype=slope.dtype, device=slope.device)
+    slope = torch.where(full[:, None, None], slope, whole)
     # With A = QR, the latent is R⁻¹ Qᵀ (x - b) and sqrt det(AᵀA) is the product of |R_ii|.
     q, r = torch.linalg.qr(slope)
     away = (data[which] - offset).unsqueeze(-1)
     moved = torch.linalg.solve_triangular(r, q.transpose(1, 2) @ away, upper=True).squeeze(-1)
     stretch = torch.diagonal(r, dim1=1, dim2=2).abs().log().sum(dim=1)
     terms = _log_prior(torch, prior, moved) - stretch
+    terms = torch.where(full, terms, torch.full_like(terms, torch.nan))
     return -_log_sums(torch, terms, which, len(data))
+
+
+def _full_rank(torch: Any, slope: Any) -> Any:
+    """Whether slopes (P, D, S) have numerical rank S, as `numerical_ranks` of their precision."""
+    values = torch.linalg.svdvals(slope.detach())
+    cut = torch.finfo(slope.dtype).eps * max(slope.shape[1:]) * values[:, 0]
+    return values[:, -1] > cut
 
 
 def _first_tensor(torch: Any, model: Any, parameters: Parameters | None) -> Any:

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from polyspline.cpa.matrices import as_float_array
-from polyspline.domains import Domain
+from polyspline.domains import Domain, check_domain
 from polyspline.errors import ArgumentError, DomainError, ShapeError
 from polyspline.manifold.regions import default_sampler
 from polyspline.manifold.volumes import domain_volume
@@ -69,6 +69,7 @@ class UniformPrior(Prior):
 
     def __post_init__(self) -> None:
         """Check that there is such a distribution."""
+        check_domain(self.domain)
         if not self.domain.bounded:
             raise DomainError(
                 f"there is no uniform distribution over {self.domain!r}: take a bounded domain, or a "
@@ -288,6 +289,15 @@ def as_prior(prior: PriorLike, domain: Domain, where: str) -> Prior:
             f"coordinates: give one over R^{domain.dim}."
         )
     return found
+
+
+def same_prior(first: Prior, second: Prior) -> bool:
+    """Whether two priors are known to be one distribution; those that are given by functions if identical."""
+    if isinstance(first, UniformPrior) and isinstance(second, UniformPrior):
+        return first.domain == second.domain
+    if isinstance(first, GaussianPrior) and isinstance(second, GaussianPrior):
+        return np.array_equal(first.mean, second.mean) and np.array_equal(first.cov, second.cov)
+    return first is second
 
 
 def _adapted(prior: Any, dim: int, where: str) -> Prior:

@@ -149,6 +149,39 @@ class RegionSet:
 Source: TypeAlias = Partition | RegionSet
 
 
+def check_same_regions(found: RegionSet, regions: RegionSet, where: str, what: str) -> None:
+    """Refuse what was computed on other regions than these.
+
+    Parameters
+    ----------
+    found
+        The regions that it was computed on.
+    regions
+        Those at hand.
+    where, what
+        Name of the function, and what is refused, for the message.
+
+    Raises
+    ------
+    ArgumentError
+        If the networks, the domains or the codes differ, or the codes come in another order.
+    """
+    if found is regions:
+        return
+    differs = None
+    if found.net != regions.net:
+        differs = "of another network"
+    elif found.domain != regions.domain:
+        differs = f"over {found.domain!r}, and these over {regions.domain!r}"
+    elif found.codes is not regions.codes and not np.array_equal(found.codes, regions.codes):
+        differs = f"{len(found)} others, and here are {len(regions)}, or they are in another order"
+    if differs is not None:
+        raise ArgumentError(
+            f"{where}: {what} are of other regions ({differs}); expected those of these: measure them on the "
+            "same source."
+        )
+
+
 @gradual_underflow()
 def region_set(source: Source) -> RegionSet:
     """Return the regions of a partition, or a set of regions as it is.

@@ -12,7 +12,13 @@ from polyspline.manifold.brief import Brief
 from polyspline.manifold.covering import Cover, refuse_partial
 from polyspline.manifold.density import log_factors_at
 from polyspline.manifold.region_polytopes import region_polytopes
-from polyspline.manifold.regions import RegionSet, Source, default_sampler, region_set
+from polyspline.manifold.regions import (
+    RegionSet,
+    Source,
+    check_same_regions,
+    default_sampler,
+    region_set,
+)
 from polyspline.manifold.volumes import MOST_DIMENSIONS, VolumeMethod, Volumes, volumes
 from solvers.float_mode import gradual_underflow
 from solvers.status import KeyedEnum
@@ -54,7 +60,7 @@ class Uniformity:
     worst_ratio
         Its factor over the median one; 0 if singular.
     ratio
-        Largest factor over the smallest; infinite if a region is singular.
+        Largest factor over the smallest; infinite if a region is singular, see `full_rank_ratio`.
     sampled
         Whether the regions were met by sampling.
     """
@@ -67,6 +73,13 @@ class Uniformity:
     worst_ratio: float
     ratio: float
     sampled: bool
+
+    @property
+    def full_rank_ratio(self) -> float:
+        """Largest factor over the smallest among the regions of rank S; NaN if there are none."""
+        logs = self.log_factors[np.isfinite(self.log_factors)]
+        with np.errstate(over="ignore"):
+            return float(np.exp(np.ptp(logs))) if len(logs) else float("nan")
 
     def __repr__(self) -> str:
         """Show the verdict, the ratio and the worst region."""
@@ -269,8 +282,7 @@ def _weights(logs: Floats, exponent: float) -> Floats:
 
 def _chances(regions: RegionSet, exponent: float, latent: Volumes | None) -> Floats:
     known = volumes(regions) if latent is None else latent
-    if len(known.values) != len(regions) or known.regions.net != regions.net:
-        raise ArgumentError("resample: the volumes are of other regions; measure those of these.")
+    check_same_regions(known.regions, regions, "resample", "the volumes")
     if known.method is not VolumeMethod.VERTICES:
         raise ArgumentError("resample: the volumes must be measured by vertices; or give candidates.")
     weights = known.values * _weights(Cover(regions).log_factors, exponent)

@@ -16,7 +16,13 @@ from polyspline.manifold.locating import Locator, shares_of
 from polyspline.manifold.log_det import log_determinants
 from polyspline.manifold.maps import affine_maps
 from polyspline.manifold.region_polytopes import PolytopeSource, region_polytopes
-from polyspline.manifold.regions import RegionSet, Source, default_sampler, region_set
+from polyspline.manifold.regions import (
+    RegionSet,
+    Source,
+    check_same_regions,
+    default_sampler,
+    region_set,
+)
 from solvers.float_mode import gradual_underflow
 from solvers.polyhedron import HPolyhedron
 from solvers.status import KeyedEnum
@@ -278,8 +284,7 @@ def image_volumes(source: Source, *, latent: Volumes | None = None) -> ImageVolu
     """
     regions = region_set(source)
     known = volumes(regions) if latent is None else latent
-    if len(known.values) != len(regions) or known.regions.net != regions.net:
-        raise ArgumentError("image_volumes: the latent volumes are of other regions; measure those of these.")
+    check_same_regions(known.regions, regions, "image_volumes", "the latent volumes")
     found = log_determinants(regions)
     with np.errstate(over="ignore", invalid="ignore"):
         factors = np.exp(found.values)

@@ -14,13 +14,14 @@ from __future__ import annotations
 from polyspline.network import zoo
 from polyspline.network.files import load_network
 from polyspline.network.from_torch import register_torch_activation
-from polyspline.network.network import Network
+from polyspline.network.network import Network, check_network
 from polyspline.network.slices import Slice, plane_through
 from polyspline.network.zoo import random_network
 
 __all__ = [
     "Network",
     "Slice",
+    "check_network",
     "load_network",
     "plane_through",
     "random_network",

@@ -26,7 +26,7 @@ def with_dropout(net: Network, mask: Sequence[npt.ArrayLike | None]) -> Network:
     ----------
     mask : sequence of array_like, each (width,)
         One for each hidden layer, zeros where a neuron is dropped; other numbers scale, as
-        ``1 / (1 - rate)`` does in training. None leaves a layer as it is.
+        ``1 / (1 - rate)`` does in training. True keeps and False drops. None leaves a layer as it is.
 
     Returns
     -------
@@ -52,7 +52,7 @@ def with_dropout(net: Network, mask: Sequence[npt.ArrayLike | None]) -> Network:
     for number, entries in enumerate(mask):
         layer = net.layers[number + 1]
         if entries is not None:
-            kept = as_float_array(entries, f"mask of layer {number}", 1)
+            kept = _as_mask(entries, number, 1)
             _check_shape(kept, (hidden[number].n_out,), number)
             layer = _reweighted(layer, layer.weight * kept)
         layers.append(layer)
@@ -67,7 +67,7 @@ def with_dropconnect(net: Network, mask: Sequence[npt.ArrayLike | None]) -> Netw
     ----------
     mask : sequence of array_like, each (rows, in)
         One for each layer, the last included, zeros where a weight is dropped; other numbers
-        scale. None leaves a layer as it is.
+        scale. True keeps and False drops. None leaves a layer as it is.
 
     Returns
     -------
@@ -90,7 +90,7 @@ def with_dropconnect(net: Network, mask: Sequence[npt.ArrayLike | None]) -> Netw
     layers = []
     for number, (layer, entries) in enumerate(zip(net.layers, mask, strict=True)):
         if entries is not None:
-            kept = as_float_array(entries, f"mask of layer {number}", 2)
+            kept = _as_mask(entries, number, 2)
             _check_shape(kept, layer.weight.shape, number)
             layer = _reweighted(layer, layer.weight * kept)
         layers.append(layer)
@@ -128,6 +128,13 @@ def dropconnect_mask(net: Network, rate: float, rng: np.random.Generator) -> lis
     """
     _check_rate(rate)
     return [(rng.random(layer.weight.shape) >= rate).astype(np.float64) for layer in net.layers]
+
+
+def _as_mask(entries: npt.ArrayLike, number: int, ndim: int) -> FloatArray:
+    """Numbers that a layer is multiplied by; booleans say what is kept."""
+    given = np.asarray(entries)
+    numbers = given.astype(np.float64) if given.dtype == np.bool_ else entries
+    return as_float_array(numbers, f"mask of layer {number}", ndim)
 
 
 def _reweighted(layer: Layer, weight: FloatArray) -> Layer:

@@ -34,6 +34,27 @@ def _unit_bytes(unit: Unit) -> bytes:
     return np.array([unit.n_pieces], dtype="<i8").tobytes() + numbers.tobytes()
 
 
+def check_network(net: object) -> None:
+    """Refuse what is no network, with how to make one of it.
+
+    Raises
+    ------
+    ArgumentError
+        If it is none.
+    """
+    if isinstance(net, Network):
+        return
+    came = f"a {type(net).__name__}"
+    if isinstance(net, str | os.PathLike):
+        came = f"the path {os.fspath(net)!r}"
+        how = "read the file first, with load_network"
+    elif isinstance(getattr(net, "net", None), Network):
+        how = "take its network, .net"
+    else:
+        how = "make one with Network.from_layers, Network.from_torch or load_network"
+    raise ArgumentError(f"expected a Network, got {came}: {how}.")
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Network:
     """A piecewise-affine network G from R^S to R^D, in float64.

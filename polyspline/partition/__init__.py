@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from polyspline.partition.faces import PolyhedralComplex
 from polyspline.partition.packing import CodePacking
-from polyspline.partition.partition import Partition
+from polyspline.partition.partition import Partition, check_partition
 from polyspline.partition.run_file import RunWriter
 from polyspline.partition.run_state import WalkState
 from polyspline.partition.save import load_partition
@@ -17,5 +17,6 @@ __all__ = [
     "RunWriter",
     "StopReason",
     "WalkState",
+    "check_partition",
     "load_partition",
 ]

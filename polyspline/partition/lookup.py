@@ -99,6 +99,12 @@ class CodeIndex:
             found[rows] = np.array(lowest, dtype=np.int64)[inverse.reshape(-1)]
         return found
 
+    def all_within(self, pieces: ClosedPieces, point: int) -> Indices:
+        """All regions whose codes consist of pieces that hold one of the points, ascending."""
+        low = pieces.low[point]
+        free = np.flatnonzero(low != pieces.high[point])
+        return self._scan(low, free, [pieces.choices(point, int(unit)) for unit in free])
+
     def _lowest(self, pieces: ClosedPieces, point: int) -> int:
         low = pieces.low[point]
         free = np.flatnonzero(low != pieces.high[point])
@@ -110,9 +116,10 @@ class CodeIndex:
             hits = self.find(self._packing.pack(candidates))
             hits = hits[hits >= 0]
             return int(hits.min()) if len(hits) else -1
-        return self._scan(low, free, choices)
+        found = self._scan(low, free, choices)
+        return int(found[0]) if len(found) else -1
 
-    def _scan(self, low: Pieces, free: Indices, choices: list[list[int]]) -> int:
+    def _scan(self, low: Pieces, free: Indices, choices: list[list[int]]) -> Indices:
         """Search all regions: compare the fixed units as words, then the free ones one by one."""
         packing = self._packing
         ignored = np.zeros(packing.n_words, dtype=np.uint64)
@@ -124,6 +131,6 @@ class CodeIndex:
             matches &= ((self._packed[:, word] ^ target[word]) & ~ignored[word]) == 0
         candidates = np.flatnonzero(matches)
         for unit, some in zip(free, choices, strict=True):
-            pieces = packing.piece_column(self._packed[candidates], int(unit))
-            candidates = candidates[np.isin(pieces, some)]
-        return int(candidates[0]) if len(candidates) else -1
+            column = packing.piece_column(self._packed[candidates], int(unit))
+            candidates = candidates[np.isin(column, some)]
+        return candidates

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, SupportsIndex
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from polyspline.cpa.matrices import as_float_array
+from polyspline.cpa.matrices import as_points
 from polyspline.cpa.pointwise import closed_pieces
 from polyspline.domains import Domain
-from polyspline.errors import InvariantError, ShapeError
+from polyspline.errors import ArgumentError, DomainError, InvariantError, ShapeError
 from polyspline.network import Network
 from polyspline.partition.adjacency import Adjacency
 from polyspline.partition.faces import PolyhedralComplex
@@ -24,13 +24,29 @@ from polyspline.partition.lookup import CodeIndex
 from polyspline.partition.packing import CodePacking
 from polyspline.partition.stop import StopReason
 from polyspline.regions.ball import Ball
-from polyspline.regions.region import Region
+from polyspline.regions.region import NO_REGION, NoRegion, Region
 from solvers.float_mode import gradual_underflow
 
 if TYPE_CHECKING:
     import networkx
 
 _CHUNK_POINTS = 4096
+
+
+def check_partition(partition: object) -> None:
+    """Refuse what is no partition, with how to make one.
+
+    Raises
+    ------
+    ArgumentError
+        If it is none.
+    """
+    if isinstance(partition, Partition):
+        return
+    came, how = f"a {type(partition).__name__}", "enumerate one with enumerate_regions"
+    if isinstance(partition, str | os.PathLike):
+        came, how = f"the path {os.fspath(partition)!r}", "read the run file first, with load_partition"
+    raise ArgumentError(f"expected a Partition, got {came}: {how}.")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -160,6 +176,13 @@ class Partition:
 
     def _checked(self, index: SupportsIndex) -> int:
         asked = operator.index(index)
+        if asked < 0 and isinstance(index, np.integer | np.ndarray | NoRegion):
+            # It was computed, and not written down by a person: the -1 of a batch of points, say.
+            raise IndexError(
+                f"region {asked} does not exist: as a computed number it says that there is no region, for a "
+                "point that is in none or a code that none has; expected 0 or more (a negative int that is "
+                "written out counts from the end)."
+            )
         found = asked + len(self) if asked < 0 else asked
         if not 0 <= found < len(self):
             raise IndexError(f"region {asked} of a partition of {len(self)} regions does not exist.")
@@ -179,12 +202,13 @@ class Partition:
     # ---- regions
 
     def __getitem__(self, index: SupportsIndex) -> Region:
-        """Region of an index; negative ones count from the end.
+        """Region of an index; a negative int counts from the end.
 
         Raises
         ------
         IndexError
-            If there is no such region.
+            If there is no such region, or the index is a negative integer of numpy, or the -1 of
+            `index_of`: those were computed, and -1 stands for no region.
         """
         i = self._checked(index)
         return Region(
@@ -209,6 +233,8 @@ class Partition:
     def index_of(self, code: ArrayLike) -> int:
         """Index of the region with an activation code, -1 if no kept region has it.
 
+        This -1 is refused as an index of a region.
+
         Parameters
         ----------
         code
@@ -222,7 +248,8 @@ class Partition:
         packed = self.packing.pack(code)
         if packed.ndim != 1:
             raise ShapeError(f"index_of: got codes of shape {np.shape(code)}; expected one code, (N,).")
-        return int(self._code_index.find(packed[None, :])[0])
+        found = int(self._code_index.find(packed[None, :])[0])
+        return found if found >= 0 else NO_REGION
 
     @gradual_underflow()
     def locate(self, z: ArrayLike) -> int | NDArray[np.int64]:
@@ -236,11 +263,14 @@ class Partition:
         Returns
         -------
         int or ndarray of int64
-            An int for one point, (B,) for several; -1 outside the domain, and
-            where a partial partition has kept no region that contains the point.
+            An int for one point. For several (B,), with -1 for those outside the domain, and
+            where a partial partition has kept no region that contains the point; as an index of a
+            region such a -1 is refused.
 
         Raises
         ------
+        DomainError
+            If one point is given, and no region that is kept contains it.
         ShapeError
             If the last axis has not S entries.
         NonFiniteError
@@ -255,12 +285,10 @@ class Partition:
         point on no knot has one such code, found by hash; a point on few knots
         a few; and for one on many knots the packed codes are scanned.
         """
-        points = np.asarray(z)
-        single = points.ndim == 1
-        batch = as_float_array(points[None, :] if single else points, "locate: z", 2)
+        batch, single = as_points(z, "locate: z")
         if batch.shape[1] != self.net.latent_dim:
             raise ShapeError(
-                f"locate: got points of shape {points.shape}; expected ({self.net.latent_dim},) or "
+                f"locate: got points of shape {np.shape(z)}; expected ({self.net.latent_dim},) or "
                 f"(B, {self.net.latent_dim})."
             )
         found = np.full(len(batch), -1, dtype=np.int64)
@@ -270,7 +298,63 @@ class Partition:
             if len(inside):
                 pieces = closed_pieces(self.net.layers, chunk[inside])
                 found[low + inside] = self._code_index.lowest_within(pieces)
-        return int(found[0]) if single else found
+        if not single:
+            return found
+        if found[0] < 0:
+            raise DomainError(self._why_nowhere(batch[0]))
+        return int(found[0])
+
+    def _why_nowhere(self, z: NDArray[np.float64]) -> str:
+        """Why no region contains a point."""
+        words = np.array2string(z, separator=", ", threshold=8)
+        if bool(np.asarray(self.domain.contains(z[None])).all()):
+            return (
+                f"locate: none of the {len(self)} regions of this partial partition ({self.stop.value}) "
+                f"contains {words}; enumerate with higher limits, or give points (B, {len(z)}), of which "
+                "those in no region get -1."
+            )
+        return (
+            f"locate: {words} lies outside the domain {self.domain!r}, and so in no region; expected a point "
+            f"of the domain, or points (B, {len(z)}), of which those outside get -1."
+        )
+
+    @gradual_underflow()
+    def region_at(self, z: ArrayLike) -> Region:
+        """Region that contains z; on a face that several share, the one of lowest index.
+
+        Parameters
+        ----------
+        z
+            One point (S,), finite.
+
+        Returns
+        -------
+        Region
+
+        Raises
+        ------
+        DomainError
+            If no region that is kept contains it.
+        ShapeError, NonFiniteError
+            If it is not S finite numbers.
+
+        Notes
+        -----
+        Guarantee: exact, as `locate`.
+
+        Examples
+        --------
+        >>> import polyspline as ps
+        >>> part = ps.enumerate_regions(ps.zoo.random_network([2, 8, 3]), ps.Box(-1, 1, dim=2))
+        >>> part.region_at([0.1, -0.2]).contains([0.1, -0.2])
+        True
+        """
+        index = self.locate(z)
+        if not isinstance(index, int):
+            raise ShapeError(
+                f"region_at: got points of shape {np.shape(z)}; expected one point, ({self.net.latent_dim},)."
+            )
+        return self[index]
 
     # ---- adjacency
 

@@ -14,7 +14,7 @@ from polyspline.manifold.angles import edge_angles
 from polyspline.manifold.regions import Source, region_set
 from polyspline.manifold.weighting import Weights, region_weights
 from polyspline.plots.colours import has_value
-from polyspline.plots.quantities import QUANTITIES, Scale, values_of
+from polyspline.plots.quantities import QUANTITIES, Scale, check_output, values_of
 from polyspline.plots.style import FILLS, INK, LINES, STYLE, flat_axes, require_matplotlib
 
 if TYPE_CHECKING:
@@ -199,6 +199,7 @@ def plot_histogram(
         raise PlotError(
             f"no histogram of {quantity!r}; choose one of {', '.join(sorted({*QUANTITIES, *ANGLES}))}."
         )
+    check_output(name, output)
     values = values_of(regions, name, output=output)
     known = has_value(values)
     if not known.any():

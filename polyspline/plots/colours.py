@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from polyspline.errors import PlotError
 from polyspline.manifold.regions import RegionSet
-from polyspline.plots.quantities import LABELS, Color, Scale, Values, checked_name, values_of
+from polyspline.plots.quantities import LABELS, Color, Scale, Values, check_output, checked_name, values_of
 from polyspline.plots.style import DIVERGING, FILLS, NOTHING, RISING, SEQUENTIAL
 
 if TYPE_CHECKING:
@@ -103,6 +103,7 @@ def colour_regions(
     PlotError, ArgumentError
         See `values_of`; also if `limits` are no interval.
     """
+    check_output(color, output)
     if isinstance(color, str) and checked_name(color) in LABELS:
         return _told_apart(regions, checked_name(color))
     return colour_values(values_of(regions, color, output=output, label=label), limits)

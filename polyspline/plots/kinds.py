@@ -222,12 +222,23 @@ def check_options(name: str, options: Mapping[str, object]) -> None:
     Raises
     ------
     ArgumentError
-        If there is one; it says which picture takes it.
+        If there is one; it says which picture takes it. An output too, unless it is one that is shown.
     """
     for key in options:
         if key not in KINDS[name].takes:
             able = [other for other, row in KINDS.items() if key in row.takes]
             raise ArgumentError(f"{name!r} takes no {key}; these pictures do: {', '.join(able)}.")
+    colour = options.get("color")
+    if "output" in options and name != "value" and not (isinstance(colour, str) and _is_value(colour)):
+        shown = "its usual one" if colour is None else repr(colour) if isinstance(colour, str) else "given"
+        raise ArgumentError(
+            f"output {options['output']} is of use to the colour 'value' only, and the colour of {name!r} is "
+            f"{shown}: give the colour value, too, or leave the output out."
+        )
+
+
+def _is_value(colour: str) -> bool:
+    return colour.replace("_", "-") == "value"
 
 
 def check_format(name: str, path: str | os.PathLike[str]) -> str:

@@ -154,13 +154,11 @@ def add_lines(figure: Figure, ends: Floats, colour: str) -> None:
     add(**places, mode="lines", line={"color": colour, "width": 1}, hoverinfo="skip")
 
 
-def add_dots(figure: Figure, points: Floats, words: list[str], colours: list[str] | None) -> None:
-    """Add points (n, d) that say words; ones that are not seen if they have no colours."""
+def add_dots(figure: Figure, points: Floats, words: list[str], colours: list[str]) -> None:
+    """Add points (n, d) that say words."""
     places = dict(zip("xyz", points.T, strict=False))
     marker: dict[str, Any] = {"size": 6, "color": colours, "line": {"color": INK, "width": 0.5}}
-    if colours is None:
-        marker = {"size": 12, "color": INK, "opacity": 0.0}
-    elif points.shape[1] == 3:
+    if points.shape[1] == 3:
         marker["size"] = 4
     add = figure.add_scatter if points.shape[1] == 2 else figure.add_scatter3d
     add(**places, mode="markers", marker=marker, text=words, hoverinfo="text")

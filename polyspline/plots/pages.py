@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -40,6 +40,10 @@ if TYPE_CHECKING:
 Floats = npt.NDArray[np.float64]
 
 
+MOST_SPEAKING = 4_000
+"""So many polygons are traces of their own, each with its words."""
+
+
 def page_text(figure: Figure) -> str:
     """HTML page of a figure, with all the code it needs inside; the same figure gives the same text."""
     return str(
@@ -58,7 +62,7 @@ def partition_page(
     label: str | None = None,
     limits: Limits | None = None,
 ) -> Figure:
-    """Interactive `plot_partition`: it can be zoomed into, and each region says what it is.
+    """Interactive `plot_partition`: it can be zoomed into, and the region under the pointer says what it is.
 
     Parameters
     ----------
@@ -78,30 +82,47 @@ def partition_page(
 
     Notes
     -----
-    Quantities are drawn in at most 64 colours; the text of each region has its value in full.
+    Each region is a polygon of its own that speaks for all of its places, also those that are nearer to the
+    middle of another one. Beyond 4,000 polygons, which browsers are slow with, those of one colour are
+    drawn as one, in at most 64 colours, and no region speaks: the title says so, and `box` shows fewer.
     """
     regions = planar_set(source, "the partition")
     require_plotly()
     colouring = colour_regions(regions, color, output=output, label=label, limits=limits)
     _, lo, hi, cells = view_cells(regions, box)
-    figure = new_page(regions_seen(regions, cells) + colouring.remark, colouring, flat=True)
-    faces = few_colours(colouring.faces)[cells.owner]
-    names, group = np.unique(faces, return_inverse=True)
-    for number, name in enumerate(names.tolist()):
-        own = cells.take(np.flatnonzero(group.reshape(-1) == number))
-        x, y = rings(own).T
-        figure.add_scatter(
-            x=x,
-            y=y,
-            mode="lines",
-            fill="toself",
-            fillcolor=name,
-            line={"color": INK, "width": 0.5},
-            hoverinfo="skip",
-        )
-    add_dots(figure, cells.means(), words_of(regions, colouring, cells.owner), None)
+    cells = cells.kept
+    speaks = len(cells) <= MOST_SPEAKING
+    remark = "" if speaks else ", too many to say which is under the pointer: show fewer by a box"
+    figure = new_page(regions_seen(regions, cells) + colouring.remark + remark, colouring, flat=True)
+    parts: list[tuple[Polygons, str, str | None]]
+    if speaks:
+        colours = hexes(colouring.faces[cells.owner])
+        words = words_of(regions, colouring, cells.owner)
+        parts = [(cells.take(np.array([i])), colours[i], words[i]) for i in range(len(cells))]
+    else:
+        names, group = np.unique(few_colours(colouring.faces)[cells.owner], return_inverse=True)
+        places = [np.flatnonzero(group.reshape(-1) == number) for number in range(len(names))]
+        parts = [(cells.take(own), name, None) for name, own in zip(names.tolist(), places, strict=True)]
+    figure.add_traces([_filled(*part) for part in parts])
+    figure.update_layout(hovermode="closest")
     set_plane(figure, lo, hi)
     return figure
+
+
+def _filled(cells: Polygons, colour: str, words: str | None) -> dict[str, Any]:
+    """Polygons as one trace, which says its words wherever the pointer is within one, if it has words."""
+    x, y = rings(cells).T
+    return {
+        "type": "scatter",
+        "x": x,
+        "y": y,
+        "mode": "lines",
+        "fill": "toself",
+        "fillcolor": colour,
+        "line": {"color": INK, "width": 0.5},
+        "hoveron": "fills",
+        **({"hoverinfo": "skip"} if words is None else {"hoverinfo": "text", "text": words}),
+    }
 
 
 def surface_page(

@@ -163,6 +163,22 @@ def checked_name(color: str) -> str:
     return name
 
 
+def check_output(color: Color, output: int) -> None:
+    """Refuse an output that a colour has no use for.
+
+    Raises
+    ------
+    PlotError
+        If there is one, and the colour is not ``"value"``.
+    """
+    if output != 0 and not (isinstance(color, str) and checked_name(color) == "value"):
+        shown = repr(color) if isinstance(color, str) else "the numbers given"
+        raise PlotError(
+            f"output {output} is of use to the colour 'value' only, and the colour is {shown}: give "
+            "color='value', or leave the output out."
+        )
+
+
 def values_of(regions: RegionSet, color: Color, *, output: int = 0, label: str | None = None) -> Values:
     """Measure a quantity, or take the numbers that are given.
 

@@ -80,7 +80,8 @@ def plot_smoothed(
     box, coordinates
         As in `plot_surface`; the principal directions are those of the network itself.
     color, output, limits
-        As in `plot_partition`; of the region that the latent point is in.
+        As in `plot_partition`; of the region that the latent point is in. Curves (S = 1) have the colours of
+        their outputs, and take neither these nor coordinates.
 
     Returns
     -------
@@ -104,6 +105,7 @@ def plot_smoothed(
     Max-affine spline insights, section 4.3 and Fig. 6.
     """
     regions, gates = _smoothable(source, module)
+    _check_curves(regions, color, output, coordinates, limits)
     soft = smooth(gates, beta)
     if regions.net.latent_dim == 1:
         return _draw_curves(regions, soft, beta, ax, box)
@@ -149,6 +151,7 @@ def plot_smoothing(
     if not len(betas):
         raise PlotError("a strip of smoothed surfaces needs at least one beta, from 0 to 1.")
     regions, gates = _smoothable(source, module)
+    _check_curves(regions, color, output, coordinates, limits)
     from matplotlib import rc_context
     from mpl_toolkits.mplot3d import Axes3D
 
@@ -183,6 +186,27 @@ def _make_room(axes: Axes3D, *, names: bool) -> None:
     axes.set_box_aspect(axes.get_box_aspect(), zoom=0.76)
     if not names:
         axes.set(xlabel="", ylabel="", zlabel="")
+
+
+def _check_curves(
+    regions: RegionSet, color: Color, output: int, coordinates: Coordinates, limits: Limits | None
+) -> None:
+    """Refuse, over a line, the options that curves of all outputs have no use for."""
+    if regions.net.latent_dim > 1:
+        return
+    usual = isinstance(color, str) and color == "region"
+    given = {
+        "color": not usual,
+        "output": output != 0,
+        "coordinates": coordinates is not None,
+        "limits": limits is not None,
+    }
+    for name, is_given in given.items():
+        if is_given:
+            raise PlotError(
+                f"smoothed curves over a line (S = 1) take no {name}: each output is a curve of its own "
+                f"colour; leave {name} out."
+            )
 
 
 def _smoothable(source: Source, module: Module | None) -> tuple[RegionSet, Module]:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from polyspline.cpa.exact import ExactNetwork, Row
-from polyspline.cpa.matrices import as_float_array
+from polyspline.cpa.matrices import as_float_array, exact_floats
 from polyspline.errors import ArgumentError
 from polyspline.regions.exact import ExactDomain, unit_rows
 from solvers.float_mode import gradual_underflow
@@ -97,6 +97,8 @@ def as_radius(radius: float) -> float:
     ------
     ArgumentError
         If it is not a finite number of at least 0.
+    InexactError
+        If float64 cannot hold it.
     """
     try:
         size = float(radius)
@@ -104,6 +106,7 @@ def as_radius(radius: float) -> float:
         size = math.nan
     if not (math.isfinite(size) and size >= 0.0):
         raise ArgumentError(f"radius is {radius!r}; expected a finite number of at least 0.")
+    exact_floats(radius, "radius")  # refuses what float64 cannot hold
     return size
 
 

@@ -25,6 +25,13 @@ from solvers.vertices import VRepresentation, v_representation
 Floats = NDArray[np.float64]
 
 
+class NoRegion(int):
+    """The number -1 where it says that there is no region; a partition refuses it as an index."""
+
+
+NO_REGION = NoRegion(-1)
+
+
 @dataclass(frozen=True, eq=False)
 class HRepresentation:
     """A region as ``G z <= h``: unit-length outward rows, one for each facet and no other.
@@ -77,7 +84,7 @@ class Region:
     domain: Domain
     code: NDArray[Any]
     witness: Floats
-    index: int = -1
+    index: int = NO_REGION
     exact_witness: tuple[Fraction, ...] | None = None
     find_neighbours: Callable[[], NDArray[np.int64]] | None = field(default=None)
     find_code: Callable[[NDArray[Any]], int] | None = field(default=None)

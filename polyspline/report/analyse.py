@@ -7,10 +7,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from polyspline.errors import ArgumentError
+from polyspline.manifold.priors import PriorLike, as_prior
 from polyspline.manifold.regions import RegionSet, Source, region_set
 from polyspline.report import mass, pieces
 from polyspline.report.measured import Measured
 from polyspline.report.section import Section
+
+_DECIDING = 1_000_000
+_FEWEST_DECISIONS = 200
+_MOST_DECISIONS = 20_000
 
 Step = Callable[[Measured], Section]
 
@@ -69,7 +74,12 @@ class Report:
 
 
 def analyse(
-    source: Source, *, progress: Callable[[str], None] | None = None, decide_seconds: float = 10.0
+    source: Source,
+    *,
+    prior: PriorLike = None,
+    progress: Callable[[str], None] | None = None,
+    decide_work: int | None = None,
+    decide_seconds: float | None = None,
 ) -> Report:
     """Compute what there is to tell of a generator on a partition.
 
@@ -78,11 +88,17 @@ def analyse(
     source : Partition or RegionSet
         A partition may be partial: the report then tells of the regions that are known, and the
         parts that need all regions say so.
+    prior : Prior, callable or str, optional
+        Distribution of z, of which the entropy is; see `as_prior`. Uniform over a bounded domain, else
+        standard normal.
     progress : callable, optional
-        Called with the title of each section before it is made.
-    decide_seconds : float
-        Limit on the time in which it is decided whether the network is injective; 0 leaves that open,
-        and the entropy is then an upper bound.
+        Called with the title of each section before it is made, and within what takes long.
+    decide_work : int, optional
+        Limit on the work in which it is decided whether the network is injective, as `max_work` of
+        `injectivity`; 0 leaves that open, and the entropy is then an upper bound. By default so many
+        decisions as take some seconds, fewer for large networks.
+    decide_seconds : float, optional
+        Limit on the time of that, too; the report then depends on the machine. None by default.
 
     Returns
     -------
@@ -92,7 +108,9 @@ def analyse(
     Raises
     ------
     ArgumentError
-        If there is no region.
+        If there is no region, or the prior is none.
+    DomainError, ShapeError
+        If the prior does not fit the domain.
 
     Notes
     -----
@@ -100,7 +118,12 @@ def analyse(
 
     Algorithm: one pass over the regions for each section; the volumes dominate, see `volumes`.
     """
-    measured = Measured(region_set(source), decide_seconds)
+    regions = region_set(source)
+    if decide_work is None:
+        size = regions.net.n_units + regions.net.ambient_dim
+        decide_work = min(max(_DECIDING // size, _FEWEST_DECISIONS), _MOST_DECISIONS)
+    given = as_prior(prior, regions.domain, "analyse")
+    measured = Measured(regions, given, decide_work, decide_seconds, progress)
     if not len(measured.regions):
         raise ArgumentError("there is nothing to analyse, as no region is known yet: resume the run.")
     sections: list[Section] = []

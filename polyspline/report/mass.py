@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from polyspline.manifold.entropy import entropy as measure_entropy
-from polyspline.manifold.priors import UniformPrior
+from polyspline.manifold.priors import GaussianPrior, UniformPrior
 from polyspline.manifold.probability import from_volumes
 from polyspline.manifold.uniformity import uniformity as test_uniformity
 from polyspline.manifold.volumes import image_volumes
@@ -43,6 +43,7 @@ def volumes(measured: Measured) -> Section:
         ("from exact rows", f"{found.n_exact:,} regions, as floats did not settle them"),
     )
     note = None if measured.regions.complete else f"these regions cover {found.covered:.4%} of the domain."
+    note = measured.with_bias(note)
     positive = values[values > 0]
     bars = (value_bars("log10 of the volume", "regions", np.log10(positive)),) if len(positive) else ()
     how = f"{found.method.value}, {measured.over}"
@@ -71,54 +72,82 @@ def injectivity(measured: Measured) -> Section:
 
 
 def entropy(measured: Measured) -> Section:
-    """Entropy of the generated distribution if z is uniform over the domain."""
+    """Entropy of the generated distribution, and of its part of rank S."""
     missing = measured.needs_all("the entropy")
     if missing is not None:
         return Section("entropy", "Entropy", note=missing)
     regions = measured.regions
-    prior = UniformPrior(regions.domain)
+    prior, tell = measured.prior, measured.tell
+    uniform = isinstance(prior, UniformPrior)
     known = None
-    if measured.volumes is not None and not regions.sampled:
+    if measured.volumes is not None and uniform and not regions.sampled:
         known = from_volumes(measured.volumes, prior)
-    found = measure_entropy(regions, prior, injective=measured.injective, known=known)
+
+    def progress(done: int, of: int) -> None:
+        if tell is not None:
+            tell(f"Entropy: {done:,} of {of:,} draws")
+
+    found = measure_entropy(
+        regions,
+        prior,
+        injective=measured.injective,
+        known=known,
+        volume_draws=measured.draws,
+        progress=progress,
+    )
+    words = "uniform over the domain" if uniform else "standard normal"
+    if not isinstance(prior, UniformPrior | GaussianPrior):
+        words = type(prior).__name__
     figures = {
         "value": found.value,
         "status": found.status.key,
         "exact": found.exact,
         "standard_error": found.standard_error,
-        "prior": "uniform over the domain",
+        "full_rank_value": found.full_rank_value,
+        "prior": words,
+        "covered": found.covered,
         "prior_entropy": found.prior_entropy,
         "volume_term": found.volume_term,
         "singular_mass": found.singular_mass,
     }
     error = "" if found.standard_error is None else f" ± {found.standard_error:.2g}"
-    rows = (
+    rows = [
         ("E(p_G)", f"{found.value:.9g}{error} nats"),
         ("worth", f"{found.status.key}: {found.status.value}"),
-        ("entropy of the prior", f"{found.prior_entropy:.6g}, uniform over the domain"),
+        ("entropy of the prior", f"{found.prior_entropy:.6g}, {words}"),
         ("volume term", f"{found.volume_term:.6g}"),
         ("mass of rank below S", f"{found.singular_mass:.4%}"),
-    )
+    ]
+    if found.singular_mass > 0 and math.isfinite(found.full_rank_value):
+        of = f"{found.full_rank_value:.9g} nats at most, given that z is in a region of rank S"
+        rows.insert(1, ("of the part of rank S", of))
+    if found.covered < 1.0 - 1e-9:
+        rows.append(("mass of the prior here", f"{found.covered:.4%}, and the figures are of that part"))
     grade = "rounded" if found.standard_error is None else "estimated"
-    return Section("entropy", "Entropy", f"{grade}: {found.how}; {measured.over}", None, rows, figures)
+    return Section("entropy", "Entropy", f"{grade}: {found.how}; {measured.over}", None, tuple(rows), figures)
 
 
 def uniformity(measured: Measured) -> Section:
     """Tell whether uniform latents have uniform images, and where they have not most."""
     missing = measured.needs_all("uniformity")
+    if not measured.regions.domain.bounded:
+        missing = "does not apply: uniformity is that of uniform latents, and the domain is unbounded."
     if missing is not None:
         return Section("uniformity", "Uniformity", note=missing)
     found = test_uniformity(measured.regions, injective=measured.injective or None)
     figures = {
         "verdict": found.verdict.key,
         "ratio": found.ratio,
+        "full_rank_ratio": found.full_rank_ratio,
         "worst_region": found.worst,
         "worst_ratio": found.worst_ratio,
     }
-    rows = (
+    rows = [
         ("verdict", f"{found.verdict.key}: {found.verdict.value}"),
         ("largest over smallest", f"{found.ratio:.6g}"),
         ("worst region", f"{found.worst}, {found.worst_ratio:.4g} times the median"),
-    )
+    ]
+    if math.isinf(found.ratio) and math.isfinite(found.full_rank_ratio):
+        rows.insert(2, ("of the regions of rank S", f"{found.full_rank_ratio:.6g}"))
     how = f"rounded: sqrt det(AᵀA) of every slope, {measured.over}"
-    return Section("uniformity", "Uniformity", how, None, rows, figures)
+    return Section("uniformity", "Uniformity", how, None, tuple(rows), figures)

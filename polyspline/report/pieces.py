@@ -88,7 +88,7 @@ def dimension(measured: Measured) -> Section:
     ends = np.arange(len(by_count.dimensions) + 1, dtype=np.float64) - 0.5
     bars = Bars("dimension of the image", of, ends, by_count.shares, whole=True)
     how = f"rounded: numerical rank of every slope, and the ranks of its layers, {measured.over}"
-    return Section("dimension", "Intrinsic dimension", how, None, tuple(rows), figures, (bars,))
+    return Section("dimension", "Intrinsic dimension", how, measured.bias, tuple(rows), figures, (bars,))
 
 
 def log_determinants(measured: Measured) -> Section:
@@ -124,6 +124,7 @@ def log_determinants(measured: Measured) -> Section:
         "by": summary.by,
     }
     how = f"rounded: singular values of every slope, {measured.over}"
+    note = measured.with_bias(note)
     return Section("log_determinants", title, how, note, rows if len(full) else rows[-1:], figures, bars)
 
 
@@ -151,7 +152,7 @@ def disentanglement(measured: Measured) -> Section:
     figures |= {"regions_with_zero_columns": zero, "by": summary.by}
     limits = f"{zero:,} regions have a zero column, which counts as orthogonal." if zero else None
     how = f"rounded: abs(cosines) Q between the columns of every slope, {measured.over}"
-    return Section("disentanglement", title, how, limits, rows, figures)
+    return Section("disentanglement", title, how, measured.with_bias(limits), rows, figures)
 
 
 def angles(measured: Measured) -> Section:
@@ -196,7 +197,7 @@ def angles(measured: Measured) -> Section:
         rows = rows if len(turning) else (rows[0], rows[-1])
     bars = (Bars("turning angle (degrees)", "facets", ends, shares),) if len(turning) else ()
     how = f"rounded: outward conormals of both images at every facet known, {measured.over}"
-    return Section("angles", title, how, note, rows, figures, bars)
+    return Section("angles", title, how, measured.with_bias(note), rows, figures, bars)
 
 
 def graph(measured: Measured) -> Section:
@@ -232,4 +233,4 @@ def graph(measured: Measured) -> Section:
     bars = (whole_bars("neighbours", "regions", degree.counts),) if len(degree.degrees) else ()
     sweeps = "all distances" if far.swept == len(measured.regions) else f"sweeps from {far.swept} regions"
     how = f"exact: proven adjacencies, {sweeps}, {measured.over}"
-    return Section("graph", "Adjacency graph", how, note, rows, figures, bars)
+    return Section("graph", "Adjacency graph", how, measured.with_bias(note), rows, figures, bars)

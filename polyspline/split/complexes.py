@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from polyspline.cpa.layers import make_layer
-from polyspline.cpa.matrices import as_float_array
+from polyspline.cpa.matrices import as_float_array, exact_floats
 from polyspline.domains import Domain, check_dimension
 from polyspline.errors import ArgumentError, DomainError, InvariantError, NonFiniteError, ShapeError
 from polyspline.network import Network
@@ -206,12 +206,13 @@ def level_set_complex(
     ShapeError, NonFiniteError, DomainError, ArgumentError
         If an argument does not fit the network, or there would be too many faces.
     """
+    check_dimension(domain, net)
     row = as_float_array(direction, "direction", 1)
     if len(row) != net.ambient_dim:
         raise ShapeError(
             f"direction has {len(row)} entries; expected {net.ambient_dim}, one for each output."
         )
-    value = float(level)
+    value = float(exact_floats(level, "level"))
     if not np.isfinite(value):
         raise NonFiniteError(f"level is {value}; expected a finite number.")
     found = complex(Network((*net.layers, make_layer(row[None, :], [-value], "relu"))), domain)
@@ -239,6 +240,7 @@ def class_boundary_complex(net: Network, domain: Domain) -> PolyhedralComplex:
     ShapeError, DomainError, ArgumentError
         If the network has one output only, the domain does not fit, or there would be too many faces.
     """
+    check_dimension(domain, net)
     classes = net.ambient_dim
     if classes < 2:
         raise ShapeError(

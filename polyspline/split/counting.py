@@ -143,7 +143,7 @@ def count(
     max_regions
         Stop once at least that many are counted (they are counted some thousands at a time).
     max_seconds
-        Stop after that time.
+        Stop after that time, looked at many times a second; what is done then counts.
     workers
         Number of threads. The counts do not depend on it.
     executor
@@ -236,13 +236,19 @@ def _visit(
     progress: Callable[[SplitProgress], None] | None,
 ) -> RegionCount:
     """Go through all regions."""
+    if visitor is not None and not callable(visitor):
+        raise ArgumentError(
+            f"fold: the visitor is a {type(visitor).__name__}; expected a function of a RegionBatch."
+        )
     _check(net, domain, max_regions, max_seconds, workers)
     watch = Watch(max_seconds, progress)
     problem = make_problem(net, domain)
     keep = visitor is not None
     total = Tally()
     stop = StopReason.COMPLETE
-    parts = parts_in_order(net, domain, problem, keep=keep, workers=workers, executor=executor)
+    parts = parts_in_order(
+        net, domain, problem, keep=keep, stop=watch.to_stop, workers=workers, executor=executor
+    )
     with watch.listening(), closing(parts):
         for part in parts:
             if max_regions is not None and total.regions >= max_regions:
@@ -252,7 +258,7 @@ def _visit(
                 batch = part.batch
                 _call(visitor, RegionBatch(net, total.regions, batch.packed, batch.witness, batch.proven))
             total += part.tally
-            early = watch.stop_after(total)
+            early = watch.stop_after(part, total, parts)
             if early is not None:
                 stop = early
                 break

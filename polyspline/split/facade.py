@@ -79,7 +79,9 @@ def split_regions(
         collection = Collection(problem)
         stop = StopReason.COMPLETE
         with closing(
-            parts_in_order(net, domain, problem, keep=True, workers=workers, executor=executor)
+            parts_in_order(
+                net, domain, problem, keep=True, stop=watch.to_stop, workers=workers, executor=executor
+            )
         ) as parts:
             for part in parts:
                 if max_regions is not None and collection.regions + part.tally.regions > max_regions:
@@ -87,7 +89,7 @@ def split_regions(
                     stop = StopReason.MAX_REGIONS
                     break
                 collection.add(part)
-                early = watch.stop_after(collection.tally)
+                early = watch.stop_after(part, collection.tally, parts)
                 if early is not None:
                     stop = early
                     break

@@ -103,3 +103,7 @@ class Part:
 
     tally: Tally
     batch: Batch | None
+
+
+UNFINISHED = Part(Tally(), None)
+"""The last part of a splitting that was stopped before everything was done."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from fractions import Fraction
 
@@ -42,9 +42,13 @@ from polyspline.split.state import (
     grown,
     new_state,
 )
+from solvers.clock import working_time
 from solvers.integers import nearest_float
 
 _COUNTED_AT_ONCE = 1 << 15
+
+_SLICE_SECONDS = 0.02
+"""So long the kernel works, about, before it is asked whether it is to stop."""
 
 # Numbers of words per mask that the kernel has been compiled for in this process.
 _compiled_for: set[int] = set()
@@ -59,6 +63,7 @@ class Runner:
         self._state: State | None = None
         self._exact: dict[int, tuple[Fraction, ...]] = {}
         self._referee = Referee(problem)
+        self._slice = 8  # regions that take about the time of a slice
 
     # ---- cells in and out
 
@@ -132,9 +137,31 @@ class Runner:
 
     # ---- the loop
 
-    def _go_on(self, *, keep: bool, most: int, one_cut: bool) -> int:
-        """Run the kernel until it stops for a reason of interest to the caller."""
+    def _slices(self, *, keep: bool, most: int, stop: Callable[[], bool]) -> int:
+        """Run the kernel for a short time again and again; ENOUGH too if it is to stop.
+
+        The path is one and the same whatever the slices are, and so are all floats.
+        """
+        assert self._state is not None
         while True:
+            found, began = int(self._state.level[REGIONS]), working_time()
+            upto = min(most, found + self._slice)
+            why = self._go_on(keep=keep, most=upto, one_cut=False, stop=stop)
+            seconds = working_time() - began
+            if why != kernel.ENOUGH or upto == most or stop():
+                return why
+            if seconds < _SLICE_SECONDS / 2:
+                self._slice = min(2 * self._slice, _COUNTED_AT_ONCE)
+            elif seconds > 2 * _SLICE_SECONDS:
+                self._slice = max(self._slice // 2, 1)
+
+    def _go_on(self, *, keep: bool, most: int, one_cut: bool, stop: Callable[[], bool] | None = None) -> int:
+        """Run the kernel until it stops for a reason of interest to the caller."""
+        asked = 0
+        while True:
+            asked += 1
+            if stop is not None and asked > 1 and stop():  # rational arithmetic may take long
+                return kernel.ENOUGH
             state = self._state
             assert state is not None
             with compiling() if self._sizes.words not in _compiled_for else nullcontext():
@@ -207,7 +234,14 @@ class Runner:
 
     # ---- what it is for
 
-    def regions(self, cell: Cell, *, keep: bool, at_once: int = _COUNTED_AT_ONCE) -> Iterator[Part]:
+    def regions(
+        self,
+        cell: Cell,
+        *,
+        keep: bool,
+        at_once: int = _COUNTED_AT_ONCE,
+        stop: Callable[[], bool] | None = None,
+    ) -> Iterator[Part]:
         """Regions of a cell in their order, some thousands at a time.
 
         Parameters
@@ -218,12 +252,17 @@ class Runner:
             Whether to hand out the regions themselves; else they are only counted.
         at_once
             How many at a time, at most.
+        stop
+            Asked many times a second whether to hand out what there is at once, and to end.
         """
         self._state = self._load(cell)
         going_on = True
         while going_on:
-            why = self._go_on(keep=keep, most=at_once, one_cut=False)
-            going_on = why != kernel.FINISHED
+            if stop is None:
+                why = self._go_on(keep=keep, most=at_once, one_cut=False)
+            else:
+                why = self._slices(keep=keep, most=at_once, stop=stop)
+            going_on = why != kernel.FINISHED and not (stop is not None and stop())
             yield self._take(self._state, keep=keep)
 
     def left(self) -> list[Cell]:

@@ -29,7 +29,7 @@ from typing import Any
 from polyspline.domains import Domain
 from polyspline.errors import ArgumentError, PolysplineError
 from polyspline.network import Network
-from polyspline.split.parts import Part, Tally
+from polyspline.split.parts import UNFINISHED, Part, Tally
 from polyspline.split.problem import Cell, Problem, make_problem
 from polyspline.split.runner import Runner
 from polyspline.split.watch import estimate_of
@@ -46,6 +46,9 @@ _TRIES = 3
 _WORKERS_OF_AN_EXECUTOR = 8
 """As many are kept busy, whether there are more or fewer: an executor does not say."""
 
+_ASKED_SECONDS = 0.05
+"""Who waits for a worker looks so often whether to stop."""
+
 Result = tuple[list[Part], list[Cell]]
 Submit = Callable[[Cell], "Future[Any]"]
 
@@ -58,12 +61,16 @@ class _Runners:
         self._spare: SimpleQueue[Runner] = SimpleQueue()
 
     @gradual_underflow()
-    def work(self, cell: Cell, keep: bool, most: int = _SUBTREE_REGIONS) -> Result:
-        """Do a subtree, or as much of it as one result may hold."""
+    def work(
+        self, cell: Cell, keep: bool, most: int = _SUBTREE_REGIONS, stop: Callable[[], bool] | None = None
+    ) -> Result:
+        """Do a subtree, or as much of it as one result may hold or as is done when it is to stop."""
+        if stop is not None and stop():
+            return [], [cell]
         runner = Runner(self._problem) if self._spare.empty() else self._spare.get()
         parts: list[Part] = []
         done = 0
-        for part in runner.regions(cell, keep=keep, at_once=most):
+        for part in runner.regions(cell, keep=keep, at_once=most, stop=stop):
             parts.append(part)
             done += part.tally.regions
             if done >= most:
@@ -132,8 +139,13 @@ class _Crew:
     """Hands subtrees to an executor and sees to it that each comes back done."""
 
     def __init__(
-        self, submit: Submit, unpack: Callable[[Any], Result], here: Callable[[Cell], Result]
+        self,
+        submit: Submit,
+        unpack: Callable[[Any], Result],
+        here: Callable[[Cell], Result],
+        stop: Callable[[], bool],
     ) -> None:
+        self._stop = stop
         self._submit = submit
         self._unpack = unpack
         self._here = here
@@ -160,7 +172,9 @@ class _Crew:
             self.start(task)
             if task.future is None:
                 return self._here(task.cell)
-            wait([task.future])
+            while not wait([task.future], timeout=_ASKED_SECONDS).done:
+                if self._stop():  # a worker elsewhere goes on with it; nobody waits for that
+                    return [], [task.cell]
             failure = CancelledError() if task.future.cancelled() else task.future.exception()
             if failure is None:
                 return self._unpack(task.future.result())
@@ -177,11 +191,14 @@ class _Crew:
                 ) from failure
 
 
-def _ordered(crew: _Crew, cells: list[Cell], ahead: int) -> Generator[Part]:
+def _ordered(crew: _Crew, cells: list[Cell], ahead: int, stop: Callable[[], bool]) -> Generator[Part]:
     """Parts of all subtrees in their order, `ahead` of them worked on at a time."""
     tasks = deque(_Task(cell) for cell in cells)
     try:
         while tasks:
+            if stop():
+                yield UNFINISHED
+                return
             for task, _ in zip(tasks, range(ahead), strict=False):
                 crew.start(task)
             parts, left = crew.finish(tasks.popleft())
@@ -199,6 +216,7 @@ def parts_in_order(
     problem: Problem,
     *,
     keep: bool,
+    stop: Callable[[], bool],
     workers: int = 1,
     executor: Executor | None = None,
 ) -> Generator[Part]:
@@ -210,6 +228,9 @@ def parts_in_order(
         What to split.
     keep
         Whether the regions are wanted; else they are only counted.
+    stop
+        Asked many times a second, by every thread, whether to stop: then what is done is handed out, and
+        last `UNFINISHED` if that is not all.
     workers
         Number of threads.
     executor
@@ -220,9 +241,12 @@ def parts_in_order(
     Guarantee: nothing that is found depends on who does the work.
     """
     runners = _Runners(problem)
-    parts, left = runners.work(problem.root, keep, _FIRST_REGIONS)
+    parts, left = runners.work(problem.root, keep, _FIRST_REGIONS, stop)
     yield from parts
     if not left:
+        return
+    if stop():
+        yield UNFINISHED
         return
     found = sum((part.tally for part in parts), Tally())
     remaining = estimate_of(found) - found.regions
@@ -230,21 +254,27 @@ def parts_in_order(
     yield Part(cost, None)
 
     def here(cell: Cell) -> Result:
-        return runners.work(cell, keep)
+        return runners.work(cell, keep, stop=stop)
 
     if executor is not None:
         pool, payload = executor, pickle.dumps((net, domain))
         crew = _Crew(
-            lambda cell: pool.submit(work_elsewhere, payload, pickle.dumps(cell), keep), pickle.loads, here
+            lambda cell: pool.submit(work_elsewhere, payload, pickle.dumps(cell), keep),
+            pickle.loads,
+            here,
+            stop,
         )
-        yield from _ordered(crew, cells, _AHEAD_PER_WORKER * max(workers, _WORKERS_OF_AN_EXECUTOR))
+        yield from _ordered(crew, cells, _AHEAD_PER_WORKER * max(workers, _WORKERS_OF_AN_EXECUTOR), stop)
     elif workers == 1:
         waiting = deque(cells)
         while waiting:
+            if stop():
+                yield UNFINISHED
+                return
             parts, left = here(waiting.popleft())
             waiting.extendleft(reversed(left))
             yield from parts
     else:
         with ThreadPoolExecutor(workers) as threads:
-            crew = _Crew(lambda cell: threads.submit(here, cell), lambda found: found, here)
-            yield from _ordered(crew, cells, _AHEAD_PER_WORKER * workers)
+            crew = _Crew(lambda cell: threads.submit(here, cell), lambda found: found, here, stop)
+            yield from _ordered(crew, cells, _AHEAD_PER_WORKER * workers, stop)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from polyspline.interrupts import on_interrupt
 from polyspline.partition.stop import StopReason
-from polyspline.split.parts import Tally
+from polyspline.split.parts import UNFINISHED, Part, Tally
 from solvers.clock import working_time
 
 _REPORT_SECONDS = 0.2
@@ -66,13 +66,36 @@ class Watch:
         """Time since it began."""
         return working_time() - self._began
 
-    def stop_after(self, tally: Tally) -> StopReason | None:
-        """Report how far it is, a few times a second; the reason if it is to stop now."""
-        self._tell(tally)
+    @property
+    def reason(self) -> StopReason | None:
+        """Why it is to stop now; None if it is not."""
         if self.interrupted:
             return StopReason.INTERRUPTED
         late = self._max_seconds is not None and self.seconds >= self._max_seconds
         return StopReason.MAX_SECONDS if late else None
+
+    def to_stop(self) -> bool:
+        """Whether it is to stop now; any thread may ask."""
+        return self.reason is not None
+
+    def stop_after(self, part: Part, tally: Tally, rest: Iterator[Part]) -> StopReason | None:
+        """Report how far it is, a few times a second; the reason if it is to stop now, with parts left.
+
+        Parameters
+        ----------
+        part
+            The part that came last.
+        tally
+            All parts so far.
+        rest
+            Those to come, which know `to_stop`.
+        """
+        self._tell(tally)
+        reason = self.reason
+        if reason is None or part is UNFINISHED:
+            return reason
+        # Where nothing is left, the limit came too late to matter: all regions are there.
+        return None if next(rest, None) is None else reason
 
     def _tell(self, tally: Tally) -> None:
         now = working_time()

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import polyspline as ps
+from polyspline.errors import DomainError
 from tests.agreement.support import (
     Where,
     assert_identical,
@@ -171,7 +172,9 @@ def test_witnesses_are_located_in_their_own_region(part: ps.Partition) -> None:
 def test_points_outside_the_domain_are_located_nowhere(part: ps.Partition) -> None:
     if part.domain.bounded:
         _, high = part.domain.bounds()
-        assert part.locate(high + 1.0) == -1
+        assert np.asarray(part.locate(high[None] + 1.0)).tolist() == [-1]
+        with pytest.raises(DomainError, match="outside the domain"):
+            part.locate(high + 1.0)
 
 
 def test_volumes_sum_to_the_domains(part: ps.Partition, regions: list[ps.Region]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import itertools
 import json
 import math
 import sys
@@ -197,7 +198,14 @@ def test_a_partial_run_says_which_parts_need_all_regions(
     assert 0.0 < facts["volumes"]["covered"] < 1.0
     assert "%" in facts["volumes"]["note"]
     assert "known so far" in facts["graph"]["note"]
+    for key in ("log_determinants", "disentanglement", "angles", "graph", "volumes", "dimension"):
+        assert "averages are biased: they are over the 9 regions" in facts[key]["note"]
     assert len(Page(path.read_text(encoding="utf-8")).pictures) >= 5
+
+
+def test_over_all_regions_no_average_is_called_biased(run_file: Path) -> None:
+    report = analyse(load_partition(run_file))
+    assert not any("biased" in (section.note or "") for section in report.sections)
 
 
 def test_over_the_whole_space_volumes_and_uniform_latents_do_not_apply(
@@ -208,7 +216,9 @@ def test_over_the_whole_space_volumes_and_uniform_latents_do_not_apply(
     outcome = polyspline("analyse", run, "--json", "--html", path)
     facts = strict(outcome)
     assert outcome.status == 0
-    for key in ("volumes", "entropy", "uniformity"):
+    assert facts["entropy"]["prior"] == "standard normal"
+    assert facts["entropy"]["status"] == "singular"
+    for key in ("volumes", "uniformity"):
         assert not facts[key]["applies"]
         assert "unbounded" in facts[key]["note"]
     assert facts["injectivity"]["verdict"] == "not_injective"
@@ -228,8 +238,67 @@ def test_mass_of_lower_rank_makes_the_entropy_singular(polyspline: Polyspline, t
     assert facts["entropy"]["value"] is None
     assert facts["entropy"]["singular_mass"] == pytest.approx(0.75)
     assert facts["uniformity"]["ratio"] is None
+    # The quarter of rank 2 is mapped as it is: a unit square, and one factor.
+    assert facts["entropy"]["full_rank_value"] == pytest.approx(0.0, abs=1e-12)
+    assert facts["uniformity"]["full_rank_ratio"] == 1.0
     assert facts["dimension"]["shares"] == [0.25, 0.5, 0.25]
     assert "rank below S" in facts["log_determinants"]["note"]
+
+
+def test_the_part_of_rank_s_stands_beside_minus_infinity(polyspline: Polyspline, tmp_path: Path) -> None:
+    dead = Network.from_layers([np.eye(2), np.eye(2)], [np.zeros(2), np.zeros(2)])
+    run = kept_run(polyspline, dead, tmp_path, "--whole-space")
+    outcome = polyspline("analyse", run)
+    assert outcome.status == 0
+    (line,) = [line for line in outcome.stdout.splitlines() if "of the part of rank S" in line]
+    # Both coordinates are half normal: an entropy of log(pi e / 2) / 2 each.
+    value = float(line.split()[6])
+    assert value == pytest.approx(math.log(math.pi * math.e / 2.0), abs=0.02)
+
+
+@pytest.mark.parametrize("where", [("--box", -1, 1), ("--whole-space",)])
+def test_the_prior_of_the_entropy_can_be_chosen(
+    polyspline: Polyspline, tmp_path: Path, where: tuple[object, ...]
+) -> None:
+    net = Network.from_layers([np.diag([2.0, 3.0]), np.eye(2)], [np.zeros(2), np.ones(2)], "leaky_relu:0.5")
+    run = kept_run(polyspline, net, tmp_path, *where)
+    part = load_partition(run)
+    facts = strict(polyspline("analyse", run, "--prior", "gaussian", "--json"))["entropy"]
+    assert facts["prior"] == "standard normal"
+    assert facts["value"] == pytest.approx(entropy(part, "gaussian").value, abs=1e-9)
+    assert facts["status"] == "exact"
+    refused(polyspline("analyse", run, "--prior", "cauchy"), "cauchy", "'uniform', 'gaussian'")
+    usual = strict(polyspline("analyse", run, "--json"))["entropy"]
+    assert usual["prior"] == ("uniform over the domain" if part.domain.bounded else "standard normal")
+    if not part.domain.bounded:
+        refused(polyspline("analyse", run, "--prior", "uniform"), "no uniform distribution")
+
+
+def test_what_is_decided_does_not_depend_on_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    net = Network.from_layers([np.diag([2.0, 3.0]), np.eye(2)], [np.zeros(2), np.ones(2)], "leaky_relu:0.5")
+    part = enumerate_regions(net, Box(-1.0, 1.0, dim=2))
+    hours = itertools.count(step=3600)
+    monkeypatch.setattr(
+        sys.modules["polyspline.inversion.injectivity"], "working_time", lambda: float(next(hours))
+    )
+    assert analyse(part)["injectivity"].figures["verdict"] == "injective"
+    little = analyse(part, decide_work=1)["injectivity"].figures
+    assert little["verdict"] == "undecided"
+    assert "the limit of 1 decisions" in little["decided"]
+
+
+def test_the_work_on_sampled_regions_is_bounded_and_shows_how_far_it_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    net = load_network("examples/app_e_fc.npz")
+    regions = sample_regions(net, Box(-1.0, 1.0, dim=net.latent_dim), 30, neighbours=False)
+    monkeypatch.setattr(sys.modules["polyspline.report.measured"], "_OPERATIONS", 10**9)
+    told: list[str] = []
+    report = analyse(regions, progress=told.append)
+    assert [words for words in told if "draws" in words] == [
+        f"Entropy: {done} of 256 draws" for done in (0, 64, 128, 192)
+    ]
+    assert "256 draws" in report["entropy"].how
 
 
 def test_one_latent_and_one_region_are_no_failure(polyspline: Polyspline, tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from polyspline.inversion.injectivity import (
     injectivity,
 )
 from polyspline.inversion.region_maps import mapper_of
-from polyspline.network import Network
+from polyspline.network import Network, zoo
 from polyspline.partition import Partition
 from solvers.rational import rank
 from tests.inversion.support import exact_image, maxout
@@ -396,3 +396,17 @@ def test_ctrl_c_leaves_it_undecided_and_says_so(monkeypatch: pytest.MonkeyPatch)
     found = injectivity(net, Box(-1, 1, dim=2))
     assert found.verdict is InjectivityVerdict.UNDECIDED
     assert found.interrupted
+
+
+def test_the_limit_on_the_work_is_one_place_on_every_machine() -> None:
+    net = zoo.random_network((2, 8, 6, 3), "leaky_relu:0.3", seed=1)
+    box = Box(-1.0, 1.0, dim=2)
+    part = enumerate_regions(net, box)
+    whole = injectivity(net, box, part)
+    few = [injectivity(net, box, part, max_work=3) for _ in range(2)]
+    assert [one.pairs_tested for one in few] == [3, 3]
+    assert few[0].verdict is InjectivityVerdict.UNDECIDED
+    assert "the limit of 3 decisions" in few[0].decided
+    assert injectivity(net, box, part, max_work=10**6).verdict is whole.verdict
+    with pytest.raises(ArgumentError, match="max_work is 0"):
+        injectivity(net, box, part, max_work=0)

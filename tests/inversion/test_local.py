@@ -81,7 +81,7 @@ def regions_around(part: Partition, z: Floats) -> list[Region]:
     """Regions that hold z, up to rounding, and those across their facets through z."""
     angles = np.linspace(0.0, 2.0 * np.pi, 24)
     near = z + 1e-8 * np.column_stack([np.cos(angles), np.sin(angles)])
-    indices = {int(part.locate(point)) for point in (z, *near)} - {-1}
+    indices = set(np.asarray(part.locate(np.array([z, *near]))).tolist()) - {-1}
     for index in tuple(indices):
         region = region_of(part, index)
         for facet, across in zip(region.facets, region.facet_neighbours, strict=True):

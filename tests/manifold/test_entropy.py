@@ -6,15 +6,18 @@ import math
 
 import numpy as np
 import pytest
+from scipy.stats import norm
 
 from polyspline.domains import Box, WholeSpace
 from polyspline.enumeration import enumerate_regions
 from polyspline.errors import ArgumentError
-from polyspline.manifold.density import density_at_latents
+from polyspline.manifold.density import density_at_latents, mass_by_rank
 from polyspline.manifold.entropy import EntropyStatus, entropy
 from polyspline.manifold.priors import GaussianPrior, GivenPrior
 from polyspline.manifold.probability import probabilities
 from polyspline.manifold.regions import sample_regions
+from polyspline.manifold.uniformity import resample
+from polyspline.manifold.volumes import image_volumes, volumes
 from polyspline.network import Network, zoo
 
 A = np.array([[2.0, 0.5], [0.0, 3.0], [1.0, 1.0]])
@@ -145,3 +148,53 @@ def test_bad_arguments_are_refused() -> None:
         entropy(sample_regions(net, domain, 5), injective="decide")
     with pytest.raises(ArgumentError, match="n_draws must be"):
         entropy(part, n_draws=1)
+
+
+def test_what_was_measured_on_other_regions_is_refused() -> None:
+    net = Network.from_layers([np.eye(2), np.eye(2)], [np.zeros(2), np.zeros(2)], "leaky_relu:0.5")
+    small, large = (enumerate_regions(net, Box(-side, side, dim=2)) for side in (1.0, 2.0))
+    other = enumerate_regions(net, Box(-1.0, 1.0, dim=2), start=-small.witnesses[0])
+    assert len(small) == len(large) == len(other)
+    for strange in (large, other):
+        chances, sizes = probabilities(strange), volumes(strange)
+        with pytest.raises(ArgumentError, match="entropy: the probabilities are of other regions"):
+            entropy(small, known=chances)
+        with pytest.raises(ArgumentError, match="mass_by_rank: the probabilities are of other regions"):
+            mass_by_rank(small, known=chances)
+        with pytest.raises(ArgumentError, match="image_volumes: the latent volumes are of other regions"):
+            image_volumes(small, latent=sizes)
+        with pytest.raises(ArgumentError, match="resample: the volumes are of other regions"):
+            resample(small, 5, latent=sizes)
+    again = enumerate_regions(net, Box(-1.0, 1.0, dim=2))
+    assert entropy(again, known=probabilities(small)).value == entropy(small).value
+
+
+@pytest.mark.parametrize("prior", ["uniform", "gaussian", GivenPrior(2, lambda z: np.zeros(len(z)))])
+def test_the_part_of_rank_s_has_the_entropy_of_its_images(prior: str | GivenPrior) -> None:
+    dead = Network.from_layers([np.eye(2), 2.0 * np.eye(2)], [np.zeros(2), np.zeros(2)])
+    part = enumerate_regions(dead, Box(-1, 1, dim=2))
+    found = entropy(part, prior)
+    assert found.value == -math.inf
+    # z in the unit square, uniform or normal, and the area times four.
+    mass = norm.cdf(1.0) - 0.5
+    square = math.log(mass) + 0.5 * math.log(2 * math.pi) + 0.5 * truncated_square(mass)
+    assert found.full_rank_value == pytest.approx(
+        (2 * square if prior == "gaussian" else 0.0) + math.log(4.0), abs=0.01
+    )
+    whole = entropy(part, prior, injective=False)
+    assert whole.full_rank_value == found.full_rank_value
+    smooth = entropy(enumerate_regions(LINEAR, Box(-1, 2, dim=2)))
+    assert smooth.full_rank_value == smooth.value
+
+
+def truncated_square(mass: float) -> float:
+    """Mean of z squared of a normal z in [0, 1]."""
+    return float(1.0 - norm.pdf(1.0) / mass)
+
+
+def test_probabilities_of_another_prior_are_refused() -> None:
+    part = enumerate_regions(zoo.random_network([2, 4, 2], seed=0), Box(-1, 1, dim=2))
+    known = probabilities(part)
+    with pytest.raises(ArgumentError, match="another prior"):
+        entropy(part, "gaussian", known=known)
+    assert entropy(part, "uniform", known=known).value == entropy(part).value

@@ -16,6 +16,7 @@ from polyspline.manifold.level_sets import class_level_set, sign_level_set
 from polyspline.manifold.regions import sample_regions
 from polyspline.network import Network, zoo
 from polyspline.partition import Partition
+from polyspline.split.complexes import level_set_complex
 
 NET = zoo.random_network([2, 7, 5, 3], seed=4)
 BOX = Box(-2, 2, dim=2)
@@ -292,6 +293,48 @@ def test_a_region_where_two_classes_are_even_has_no_piece() -> None:
     assert found.flat == (int(part.locate([-0.5])),)
     flat = level_boundary(part)
     assert flat.flat == found.flat
+
+
+@pytest.mark.parametrize("dim", [1, 2, 3])
+@pytest.mark.parametrize("activation", ["leaky_relu:0.5", "abs", "leaky_relu:-0.25"])
+def test_a_boundary_along_a_facet_is_counted_once(dim: int, activation: str) -> None:
+    net = Network.from_layers([np.eye(dim)[:1], [[1.0]]], [None, None], [activation, "identity"])
+    part = enumerate_regions(net, Box(-1, 1, dim=dim))
+    found = level_boundary(part)
+    assert found.measure == 2.0 ** (dim - 1)
+    assert [piece.region for piece in found.pieces] == [0]
+
+
+@pytest.mark.parametrize("dim", [1, 2, 3])
+def test_a_border_of_many_classes_is_counted_once(dim: int) -> None:
+    # Four classes are equal where z1 = 0, which is a facet with the first activation and cut by none
+    # with the second; the last two classes are equal everywhere.
+    for activation in ("leaky_relu:0.5", "identity"):
+        scores = [[1.0], [-1.0], [0.0], [0.0]]
+        net = Network.from_layers([np.eye(dim)[:1], scores], [None, None], [activation, "identity"])
+        found = class_boundary(enumerate_regions(net, Box(-1, 1, dim=dim)))
+        assert found.measure == 2.0 ** (dim - 1)
+        assert [piece.classes for piece in found.pieces] == [(0, 1)]
+
+
+def test_a_border_beside_a_region_where_two_classes_are_even_is_there_once() -> None:
+    # Left of 0 classes 0 and 1 are equal and class 2 is lower; right of it class 0 is largest.
+    net = Network.from_layers([[[1.0, 0.0]], [[2.0], [1.0], [-1.0]]], [None, None], ["relu", "identity"])
+    found = class_boundary(enumerate_regions(net, Box(-1, 1, dim=2)))
+    assert found.measure == 2.0
+
+
+@pytest.mark.parametrize("weights", [[0.0, 0.0, 1.0], [1.0, -1.0, 1.0], [1.0, 1.0, -1.0], [1.0, 0.0, 0.0]])
+def test_a_level_set_has_the_length_of_its_complex(weights: list[float]) -> None:
+    # Level sets along facets, across them, and both: the complex lists each face once.
+    rows = [[1.0, 0.0], [0.0, 1.0], [1.0, -1.0]]
+    net = Network.from_layers([rows, [weights]], [None, None], ["leaky_relu:0.5", "identity"])
+    part = enumerate_regions(net, BOX)
+    for level in (0.0, 0.5):
+        whole = level_set_complex(net, BOX, [1.0], level)
+        ends = whole.vertices[np.array(whole.faces[1])]
+        length = float(np.linalg.norm(ends[:, 1] - ends[:, 0], axis=1).sum())
+        assert level_boundary(part, level=level).measure == pytest.approx(length)
 
 
 def test_boundaries_that_cannot_be_drawn_are_refused() -> None:

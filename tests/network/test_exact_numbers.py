@@ -178,3 +178,32 @@ def test_codes_of_subnormal_points_behind_large_weights_are_exact() -> None:
         net = Network.from_layers([[[first, second]]], [[0.0]], ["relu"])
         true = Fraction(first) * 3 + Fraction(second) * 5
         assert net.code(z).tolist() == [int(true > 0)]
+
+
+def test_levels_radii_and_points_that_float64_cannot_hold_are_refused() -> None:
+    net, box = ps.zoo.random_network([2, 4, 3], seed=0), ps.Box(-1, 1, dim=2)
+    part = ps.enumerate_regions(net, box)
+    calls: list[Callable[[], object]] = [
+        lambda: ps.level_boundary(part, level=ODD),
+        lambda: ps.sign_level_set(part, level=ODD),
+        lambda: ps.level_set_complex(net, box, [1, 0, 0], ODD),
+        lambda: ps.enumerate_regions(net, box, start=[0, 0], radius=ODD),
+        lambda: ps.local_complexity(net, [[0, 0]], ODD),
+        lambda: ps.density_at_latents(part, [[ODD, 0]]),
+        # Among floats numpy would round an integer before anything looks at it.
+        lambda: ps.density_at_latents(part, [0.5, ODD]),
+        lambda: ps.density(part, [0.5, ODD, 0]),
+        lambda: part.locate([0.5, ODD]),
+        lambda: part.region_at([ODD, 0.5]),
+    ]
+    for call in calls:
+        with pytest.raises(InexactError, match="9007199254740993"):
+            call()
+
+
+def test_points_in_uneven_rows_are_refused() -> None:
+    part = ps.enumerate_regions(ps.zoo.random_network([2, 4, 3], seed=0), ps.Box(-1, 1, dim=2))
+    uneven: Any = [[0.0, 0.0], [0.0]]
+    for call in (part.locate, lambda z: ps.density_at_latents(part, z), lambda x: ps.density(part, x)):
+        with pytest.raises(ps.errors.ShapeError, match="uneven rows"):
+            call(uneven)

@@ -8,7 +8,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from polyspline.errors import NonFiniteError, ShapeError
+from polyspline.errors import DomainError, NonFiniteError, ShapeError
 from polyspline.partition import Partition, StopReason, lookup
 from tests.oracle.cases import Weights, integer_weights, random_weights
 from tests.partition.from_oracle import Case, case, cut_off
@@ -144,6 +144,8 @@ def test_codes_lead_to_their_region(example: Case) -> None:
     missing = next((code for code in product(*map(range, n_pieces)) if code not in every), None)
     if missing is not None:
         assert part.index_of(np.array(missing)) == -1
+        with pytest.raises(IndexError, match="no region"):
+            part[part.index_of(np.array(missing))]
 
 
 def test_indices_behave_like_those_of_a_list() -> None:
@@ -159,12 +161,39 @@ def test_indices_behave_like_those_of_a_list() -> None:
 def test_one_point_gives_an_int_and_wrong_points_are_refused() -> None:
     part = CASES["generic"]().partition
     assert type(part.locate([0.1, 0.2])) is int
-    assert part.locate([5.0, 0.0]) == -1
     assert np.asarray(part.locate(np.zeros((0, 2)))).shape == (0,)
     with pytest.raises(ShapeError):
         part.locate([0.0, 0.0, 0.0])
     with pytest.raises(NonFiniteError):
         part.locate([0.0, np.nan])
+
+
+def test_a_point_outside_is_no_region() -> None:
+    part = CASES["generic"]().partition
+    outside = [5.0, 0.0]
+    with pytest.raises(DomainError, match="outside the domain"):
+        part.locate(outside)
+    with pytest.raises(DomainError, match="outside the domain"):
+        part.region_at(outside)
+    found = np.asarray(part.locate([outside, [0.1, 0.2]]))
+    assert found.dtype == np.int64
+    assert found[0] == -1
+    # The -1 of a batch, or of a code that no region has, is refused as an index, whatever is asked.
+    for index in (found[0], found[:1].reshape(()), np.int8(-1)):
+        for ask in (part.__getitem__, part.code, part.neighbours):
+            with pytest.raises(IndexError, match="no region"):
+                ask(index)
+    assert part[found[1]].index == part.region_at([0.1, 0.2]).index == part.locate([0.1, 0.2])
+    with pytest.raises(ShapeError, match="one point"):
+        part.region_at([[0.1, 0.2]])
+
+
+def test_a_point_in_no_kept_region_is_no_region() -> None:
+    whole = CASES["generic"]().partition
+    part = cut_off(whole, 0, len(whole) // 2)
+    with pytest.raises(DomainError, match="partial partition"):
+        part.locate(whole.witnesses[-1])
+    assert np.asarray(part.locate(whole.witnesses[-1:])).tolist() == [-1]
 
 
 def test_cancelling_columns_are_recognised_exactly() -> None:
@@ -203,7 +232,7 @@ def test_a_network_without_units_has_one_region() -> None:
 def test_an_empty_partial_partition_answers_too() -> None:
     part: Partition = cut_off(CASES["generic"]().partition, 0, 0)
     assert len(part) == 0 == part.n_affine_regions
-    assert part.locate([0.0, 0.0]) == -1
+    assert np.asarray(part.locate([[0.0, 0.0]])).tolist() == [-1]
     assert part.graph().number_of_nodes() == 0
 
 

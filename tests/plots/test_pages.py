@@ -15,6 +15,7 @@ from polyspline.plots import (
     KINDS,
     adjacency_page,
     graph_page,
+    pages,
     partition_page,
     save_picture,
     solids_page,
@@ -68,13 +69,61 @@ def test_polygons_of_a_page_cover_the_view_once(plane: Partition) -> None:
 
 def test_each_region_says_its_value(plane: Partition) -> None:
     figure = partition_page(plane, color="log_det")
-    (words,) = [trace.text for trace in traces(figure, "scatter") if trace.text is not None]
+    words = [trace.text for trace in traces(figure, "scatter") if trace.text is not None]
     values = log_determinants(plane).values
     assert len(words) == len(plane)
     for index, text in enumerate(words):
         assert text.startswith(f"region {index}<br>")
         shown = f"{values[index]:.6g}" if np.isfinite(values[index]) else "none"
         assert text.endswith(f": {shown}")
+
+
+def rings_of(trace: Any) -> list[Any]:
+    """Closed rings of a trace: its parts between gaps."""
+    places = np.stack([np.asarray(trace.x, dtype=float), np.asarray(trace.y, dtype=float)], axis=1)
+    parts = np.split(places, np.flatnonzero(np.isnan(places[:, 0])))
+    return [part[~np.isnan(part[:, 0])] for part in parts if (~np.isnan(part[:, 0])).any()]
+
+
+def holds(ring: Any, point: Any) -> bool:
+    """Whether a point is in the interior of a convex ring."""
+    arms, away = np.diff(ring, axis=0), point - ring[:-1]
+    turns = arms[:, 0] * away[:, 1] - arms[:, 1] * away[:, 0]
+    turns = turns[np.abs(arms).max(axis=1) > 0]
+    return bool((turns > 0).all() or (turns < 0).all())
+
+
+@pytest.mark.parametrize("box", [None, [[-0.3, 0.5], [-0.2, 0.4]]])
+def test_the_region_under_the_pointer_speaks_everywhere(plane: Partition, box: Any) -> None:
+    figure = partition_page(plane, box=box)
+    assert figure.layout.hovermode == "closest"
+    # Nothing else may answer: a dot in a neighbour would be nearer than the fill that the pointer is in.
+    speaking = [trace for trace in figure.data if trace.hoverinfo != "skip"]
+    for trace in speaking:
+        assert (trace.type, trace.mode, trace.fill, trace.hoveron) == ("scatter", "lines", "toself", "fills")
+        assert isinstance(trace.text, str)  # a list would be of corners, and not of the fill
+        assert trace.hoverinfo == "text"
+        assert trace.hovertemplate is None
+    low, high = np.array([[-1.0, -1.0], [1.0, 1.0]] if box is None else np.transpose(box))
+    # Uniform places, and places as near to corners as to be in the reach of all dots around.
+    places = np.random.default_rng(0).uniform(low, high, (300, 2))
+    corners = np.concatenate(
+        [0.02 * plane.witnesses[i] + 0.98 * plane[i].vertices() for i in range(len(plane))]
+    )
+    places = np.concatenate([places, corners[((corners > low) & (corners < high)).all(axis=1)]])
+    for place in places:
+        said = [trace.text for trace in speaking for ring in rings_of(trace) if holds(ring, place)]
+        assert [words.partition("<br>")[0] for words in said] == [f"region {plane.locate(place)}"]
+
+
+def test_a_page_of_too_many_polygons_says_nothing_wrong(
+    plane: Partition, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pages, "MOST_SPEAKING", len(plane) - 1)
+    figure = partition_page(plane)
+    assert all(trace.hoverinfo == "skip" for trace in figure.data)
+    assert "show fewer by a box" in figure.layout.title.text
+    assert len(figure.data) < len(plane)
 
 
 @pytest.mark.parametrize("color", ["region", "log_det", "degree"])

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 import pytest
 
 import polyspline as ps
-from polyspline.split import SplitProgress
+from polyspline.split import SplitProgress, counting, facade, runner, schedule
+from polyspline.split.parts import Part, Tally
+from polyspline.split.watch import Watch
 
 NET = ps.zoo.random_network([3, 10, 8, 2], seed=2)
 CUBE = ps.Box(-1.0, 1.0, dim=3)
@@ -88,6 +93,88 @@ def test_a_limit_gives_a_partial_count_and_an_estimate() -> None:
     assert 0.0 < found.share < 1.0
     assert found.estimate > found.regions
     assert ps.count(net, square, max_seconds=1e-9).stop is ps.StopReason.MAX_SECONDS
+
+
+MANY = ps.zoo.random_network([4, 60, 60, 1], seed=0)
+HYPERCUBE = ps.Box(-1.0, 1.0, dim=4)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_count_stops_within_a_fifth_of_a_second(workers: int) -> None:
+    ps.count(NET, CUBE, workers=workers)  # kernels are compiled by now
+    began = time.perf_counter()
+    found = ps.count(MANY, HYPERCUBE, max_seconds=0.3, workers=workers)
+    took = time.perf_counter() - began
+    assert found.stop is ps.StopReason.MAX_SECONDS
+    assert 0 < found.regions < found.estimate
+    assert 0.3 <= found.seconds <= 0.5
+    assert took <= 1.0  # the limit is 0.5; the rest is for a machine that is busy with other things
+
+
+def test_a_count_whose_executor_is_slow_does_not_wait_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(schedule, "_FIRST_REGIONS", 50)
+    with ThreadPoolExecutor(1) as executor:
+        gate = threading.Event()
+        executor.submit(gate.wait)  # nothing that is submitted begins
+        found = ps.count(NET, CUBE, max_seconds=0.2, executor=executor)
+        gate.set()
+    assert found.stop is ps.StopReason.MAX_SECONDS
+    assert found.regions == 50
+
+
+class Late(Watch):
+    """A watch by which the time is over as soon as that many regions are counted."""
+
+    after = 0
+
+    def __init__(self, max_seconds: float | None, report: Any) -> None:
+        super().__init__(max_seconds, report)
+        self._late = False
+
+    def stop_after(self, part: Part, tally: Tally, rest: Any) -> ps.StopReason | None:
+        self._late = self._late or tally.regions >= self.after
+        return super().stop_after(part, tally, rest)
+
+    @property
+    def reason(self) -> ps.StopReason | None:
+        return ps.StopReason.MAX_SECONDS if self._late else None
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("share", [0.5, 1.0])
+def test_a_count_that_visited_everything_is_complete(
+    partition: Any, monkeypatch: pytest.MonkeyPatch, workers: int, share: float
+) -> None:
+    monkeypatch.setattr(schedule, "_FIRST_REGIONS", 20)
+    monkeypatch.setattr(schedule, "_SUBTREE_REGIONS", 30)
+    monkeypatch.setattr(Late, "after", int(share * len(partition)))
+    monkeypatch.setattr(counting, "Watch", Late)
+    found = ps.count(NET, CUBE, max_seconds=1e6, workers=workers)
+    assert found.complete == (found.regions == len(partition)) == (share == 1.0)
+    assert (found.stop is ps.StopReason.COMPLETE) == found.complete
+    if found.complete:
+        assert found.adjacencies == partition.n_adjacencies
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_stopped_splitting_says_whether_all_is_there(
+    partition: Any, monkeypatch: pytest.MonkeyPatch, workers: int
+) -> None:
+    monkeypatch.setattr(schedule, "_FIRST_REGIONS", 20)
+    monkeypatch.setattr(schedule, "_SUBTREE_REGIONS", 30)
+    monkeypatch.setattr(facade, "Watch", Late)
+    for after in (1, len(partition) // 2, len(partition)):
+        monkeypatch.setattr(Late, "after", after)
+        found = ps.enumerate_regions(NET, CUBE, method="split", max_seconds=1e6, workers=workers)
+        assert found.complete == (len(found) == len(partition))
+
+
+def test_slices_of_the_kernel_change_no_float(partition: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner, "_SLICE_SECONDS", 0.0)  # one region at a time
+    again = ps.enumerate_regions(NET, CUBE, method="split")
+    np.testing.assert_array_equal(again.packed, partition.packed)
+    np.testing.assert_array_equal(again.witnesses, partition.witnesses)
+    np.testing.assert_array_equal(again.edges, partition.edges)
 
 
 def test_the_shares_of_all_regions_sum_to_one() -> None:
