@@ -172,6 +172,7 @@ class Graph:
         """
         array = exact_floats(values, "a constant of the model")
         self._check_finite(array)
+        self.reserve(array.shape)
         return self._append(ConstantNode(self.size, array.ravel())).reshape(array.shape)
 
     def with_zeros(self, ids: IntArray) -> IntArray:
