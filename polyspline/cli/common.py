@@ -13,6 +13,7 @@ import typer
 
 from polyspline.cli.status import ExitStatus, say
 from polyspline.errors import ArgumentError, TooLargeError
+from polyspline.text import visible
 
 if TYPE_CHECKING:
     import numpy as np
@@ -113,7 +114,7 @@ def print_table(rows: Sequence[tuple[str, str]], *, layers: Sequence[Mapping[str
     table.add_column(style="bold")
     table.add_column(overflow="fold")
     for name, value in rows:
-        table.add_row(name, value)
+        table.add_row(name, visible(value))
     with console.capture() as captured:
         console.print(table)
         if layers:
@@ -132,7 +133,7 @@ def print_listing(names: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     for name in names:
         listing.add_column(name, justify="left" if name == names[-1] else "right", overflow="fold")
     for row in rows:
-        listing.add_row(*row)
+        listing.add_row(*map(visible, row))
     with console.capture() as captured:
         console.print(listing)
     print("\n".join(line.rstrip() for line in captured.get().splitlines()), flush=True)
@@ -148,7 +149,7 @@ def _layer_table(layers: Sequence[Mapping[str, Any]]) -> Table:
         listing.add_column(name, justify="right", overflow="fold")
     listing.add_column("kinds", overflow="fold")
     for index, layer in enumerate(layers):
-        kinds = ", ".join(f"{count:,} {spelling}" for spelling, count in layer["kinds"].items())
+        kinds = ", ".join(f"{count:,} {visible(spelling)}" for spelling, count in layer["kinds"].items())
         stored = "sparse" if layer["sparse"] else "dense"
         listing.add_row(str(index), *(f"{layer[name]:,}" for name in names), stored, kinds)
     return listing

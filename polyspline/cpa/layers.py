@@ -11,7 +11,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from polyspline.cpa.activations import parse_activation, shared, spell_activation
+from polyspline.cpa.activations import parse_activation, parse_unit, shared, spell_activation
 from polyspline.cpa.matrices import (
     BoolArray,
     FloatArray,
@@ -27,7 +27,7 @@ from polyspline.cpa.matrices import (
 from polyspline.cpa.units import MaxGroup, ScalarUnit, Unit
 from polyspline.errors import ArgumentError, PolysplineError, ShapeError
 
-ActivationLike: TypeAlias = str | Unit | Sequence[Unit]
+ActivationLike: TypeAlias = str | Unit | Sequence[Unit | str]
 
 
 @dataclass(frozen=True, eq=False)
@@ -223,7 +223,7 @@ def make_layer(
     bias : array_like, shape (rows,), or None
         Real numbers; None is zeros.
     activation : str, ScalarUnit, MaxGroup, or sequence of them
-        A spelling (see `parse_activation`), one unit for all rows, or one for each output.
+        A spelling (see `parse_activation`), one unit for all rows, or one unit or spelling for each output.
     name : str
         Name of the layer in messages, e.g. ``"layer 0"``.
 
@@ -255,6 +255,13 @@ def make_layer(
     return Layer(w, b, units, spell_activation(units))
 
 
+def _unit_of(spelling: str, name: str) -> Unit:
+    try:
+        return parse_unit(spelling)
+    except PolysplineError as wrong:
+        raise type(wrong)(f"{name}: {wrong}") from wrong
+
+
 def _units_of(activation: ActivationLike, rows: int, name: str) -> tuple[Unit, ...]:
     if isinstance(activation, str):
         try:
@@ -267,7 +274,7 @@ def _units_of(activation: ActivationLike, rows: int, name: str) -> tuple[Unit, .
                 f"{name}: {rows} rows do not fall into groups of {activation.n_rows}; expected a multiple."
             )
         return (activation,) * (rows // activation.n_rows)
-    units = tuple(activation)
+    units = tuple(_unit_of(each, name) if isinstance(each, str) else each for each in activation)
     if not all(isinstance(unit, ScalarUnit | MaxGroup) for unit in units):
         raise ArgumentError(
             f"{name}: an activation is a spelling, a ScalarUnit, a MaxGroup, or one of them for each output."

@@ -25,7 +25,7 @@ def with_dropout(net: Network, mask: Sequence[npt.ArrayLike | None]) -> Network:
     Parameters
     ----------
     mask : sequence of array_like, each (width,)
-        One for each hidden layer, zeros where a neuron is dropped; other numbers scale, as
+        One for each hidden layer, zeros (or False) where a neuron is dropped; other numbers scale, as
         ``1 / (1 - rate)`` does in training. None leaves a layer as it is.
 
     Returns
@@ -52,7 +52,7 @@ def with_dropout(net: Network, mask: Sequence[npt.ArrayLike | None]) -> Network:
     for number, entries in enumerate(mask):
         layer = net.layers[number + 1]
         if entries is not None:
-            kept = as_float_array(entries, f"mask of layer {number}", 1)
+            kept = as_float_array(_numbers(entries), f"mask of layer {number}", 1)
             _check_shape(kept, (hidden[number].n_out,), number)
             layer = _reweighted(layer, layer.weight * kept)
         layers.append(layer)
@@ -66,7 +66,7 @@ def with_dropconnect(net: Network, mask: Sequence[npt.ArrayLike | None]) -> Netw
     Parameters
     ----------
     mask : sequence of array_like, each (rows, in)
-        One for each layer, the last included, zeros where a weight is dropped; other numbers
+        One for each layer, the last included, zeros (or False) where a weight is dropped; other numbers
         scale. None leaves a layer as it is.
 
     Returns
@@ -90,7 +90,7 @@ def with_dropconnect(net: Network, mask: Sequence[npt.ArrayLike | None]) -> Netw
     layers = []
     for number, (layer, entries) in enumerate(zip(net.layers, mask, strict=True)):
         if entries is not None:
-            kept = as_float_array(entries, f"mask of layer {number}", 2)
+            kept = as_float_array(_numbers(entries), f"mask of layer {number}", 2)
             _check_shape(kept, layer.weight.shape, number)
             layer = _reweighted(layer, layer.weight * kept)
         layers.append(layer)
@@ -128,6 +128,15 @@ def dropconnect_mask(net: Network, rate: float, rng: np.random.Generator) -> lis
     """
     _check_rate(rate)
     return [(rng.random(layer.weight.shape) >= rate).astype(np.float64) for layer in net.layers]
+
+
+def _numbers(mask: npt.ArrayLike) -> npt.ArrayLike:
+    """Ones and zeros in place of truth values."""
+    try:
+        array = np.asarray(mask)
+    except ValueError:  # uneven rows, which are told of where the mask is read
+        return mask
+    return array.astype(np.float64) if array.dtype.kind == "b" else mask
 
 
 def _reweighted(layer: Layer, weight: FloatArray) -> Layer:

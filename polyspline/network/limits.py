@@ -78,7 +78,7 @@ class Limits:
             raise TooLargeError(f"{what} needs {_counted(asked)} {unit}; at most {limit:,} are read, {RAISE}.")
 
 
-RAISE = "multiply the limits (limits=Limits() * 10) if the file can be trusted"
+RAISE = "pass limits=Limits() * 10 for ten times as much"
 """What the refusal of something too large offers."""
 
 DEFAULT = Limits()

@@ -83,16 +83,17 @@ def read_program(path: Path, budget: Budget | None = None) -> Program:
             f"loaded because it can run code; {_HOW}."
         )
     try:
-        with zipfile.ZipFile(path) as archive:
-            # Of a file that is cut off, what is found may be an archive within the archive.
-            if min((member.header_offset for member in archive.infolist()), default=0) > 0:
-                raise zipfile.BadZipFile
-            budget = Budget() if budget is None else budget
-            unpacked = sum(member.file_size for member in archive.infolist())
-            budget.limits.check("unpacked_bytes", unpacked, name)
-            return _Archive(archive, name, budget).program()
-    except zipfile.BadZipFile as damage:
+        archive = zipfile.ZipFile(path)
+    except ARCHIVE_DAMAGE as damage:
         raise _damaged(name, damage) from damage
+    with archive:
+        # Of a file that is cut off, what is found may be an archive within the archive.
+        if min((member.header_offset for member in archive.infolist()), default=0) > 0:
+            raise _damaged(name, zipfile.BadZipFile())
+        budget = Budget() if budget is None else budget
+        unpacked = sum(member.file_size for member in archive.infolist())
+        budget.limits.check("unpacked_bytes", unpacked, name)
+        return _Archive(archive, name, budget).program()
 
 
 class _Archive:
