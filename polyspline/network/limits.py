@@ -39,7 +39,7 @@ class Limits:
 
     unpacked_bytes: int = field(default=2**32, metadata={"unit": "bytes of unpacked data"})
     program_bytes: int = field(default=2**26, metadata={"unit": "bytes of program text"})
-    operators: int = field(default=20_000, metadata={"unit": "operators"})
+    operators: int = field(default=2**12, metadata={"unit": "operators"})
     entries: int = field(default=2**26, metadata={"unit": "numbers made by its operators"})
     weights: int = field(default=2**25, metadata={"unit": "weights written out"})
 

@@ -94,3 +94,21 @@ UNBOUNDED = frozenset(
     {"bincount", "histc", "repeat_interleave", "one_hot", "col2im", "max_unpool2d", "max_unpool3d"}
 )
 """Operators whose results may be larger than their arguments by what the numbers in these say."""
+
+NOT_LARGER = frozenset(
+    {
+        "view", "reshape", "_unsafe_view", "_reshape_alias", "view_copy", "view_as", "reshape_as", "flatten",
+        "unflatten", "permute", "permute_copy", "transpose", "t", "numpy_T", "matrix_H", "mT", "movedim",
+        "moveaxis", "swapaxes", "swapdims", "squeeze", "squeeze_copy", "unsqueeze", "unsqueeze_copy", "flip",
+        "fliplr", "flipud", "roll", "rot90", "slice", "slice_copy", "slice_scatter", "select", "select_copy",
+        "select_scatter", "narrow", "index_put", "chunk", "split", "split_with_sizes", "tensor_split",
+        "unbind", "unsafe_chunk", "unsafe_split", "unsafe_split_with_sizes", "stack", "cat", "concat",
+        "concatenate", "hstack", "vstack", "dstack", "column_stack", "row_stack", "atleast_1d", "atleast_2d",
+        "ravel", "pixel_shuffle", "pixel_unshuffle", "channel_shuffle", "diagonal", "scatter", "index_copy",
+        "index_fill", "adjoint", "hsplit", "vsplit", "dsplit", "size", "sym_size", "numel", "sym_numel",
+        "dim", "clone", "detach", "contiguous", "alias", "to", "_to_copy", "lift_fresh_copy", "lift_fresh",
+        "item", "_local_scalar_dense", "softmax", "log_softmax", "cumsum", "cumprod", "sum", "mean", "amax", "amin",
+        "layer_norm", "group_norm", "triu", "tril",
+    }
+)  # fmt: skip
+"""Operators whose results together have at most as many numbers as their arguments."""

@@ -1,15 +1,16 @@
-"""Operators of torch without their numbers: whether one takes its arguments, and how large its results are."""
+"""What torch says of a call before it is made: whether it takes the arguments, and how large the results are."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from polyspline.errors import UnsupportedLayerError
+from polyspline.network.boundary import shortened
 from polyspline.network.comparisons import Jumping
 from polyspline.network.graph import Graph
-from polyspline.network.tensors import Tensor
-from polyspline.network.torch_names import UNBOUNDED
+from polyspline.network.tensors import Tensor, broadcast_shape
+from polyspline.network.torch_names import NOT_LARGER, UNBOUNDED
 
 if TYPE_CHECKING:
     import torch
@@ -20,15 +21,13 @@ FAILURES = (
 """What torch's own operators raise on arguments that they do not take; caught around their calls only."""
 
 
-def told(place: str, wrong: BaseException) -> UnsupportedLayerError:
+def told(wrong: BaseException) -> UnsupportedLayerError:
     """Make the sentence for what an operator of torch raises."""
     line = (str(wrong).strip().splitlines() or [type(wrong).__name__])[0].rstrip(". ")
     return UnsupportedLayerError(f"does not take what it gets ({line})")
 
 
-def called(
-    place: str, target: Callable[..., Any], args: tuple[Any, ...] | list[Any], kwargs: dict[str, Any]
-) -> Any:
+def called(target: Callable[..., Any], args: tuple[Any, ...] | list[Any], kwargs: dict[str, Any]) -> Any:
     """Result of an operator of torch.
 
     Raises
@@ -39,7 +38,66 @@ def called(
     try:
         return target(*args, **kwargs)
     except FAILURES as wrong:
-        raise told(place, wrong) from wrong
+        raise told(wrong) from wrong
+
+
+def check_arguments(target: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+    """Check the number of arguments, their names and their kinds, by what torch says of its operator.
+
+    Raises
+    ------
+    UnsupportedLayerError
+        If they are not as torch says, so that the call cannot have been exported.
+    """
+    schema: Any = getattr(target, "_schema", None)
+    if schema is None:
+        return
+    names = [argument.name for argument in schema.arguments]
+    if len(args) > len(names):
+        raise UnsupportedLayerError(f"gets {len(args)} arguments; expected at most {len(names)}")
+    given = {**dict(zip(names, args, strict=False)), **kwargs}
+    for name in kwargs:
+        if name not in names or name in names[: len(args)]:
+            raise UnsupportedLayerError(f"gets an argument {shortened(name)} that it does not take")
+    for argument in schema.arguments:
+        if argument.name not in given:
+            if not argument.has_default_value():
+                raise UnsupportedLayerError(f"does not get its argument {argument.name}")
+        elif not _fits(argument.type, given[argument.name]):
+            raise UnsupportedLayerError(
+                f"gets another kind of argument for {argument.name} than {argument.type}"
+            )
+
+
+def _fits(kind: Any, value: Any) -> bool:
+    """Whether a value is of a type of torch's schemas; a list of a fixed length may be one number."""
+    import torch
+
+    name = kind.kind()
+    if name == "OptionalType":
+        return value is None or _fits(kind.getElementType(), value)
+    if name == "ListType":
+        element = kind.getElementType()
+        if not isinstance(value, list | tuple):
+            return element.kind() != "TensorType" and _fits(element, value)
+        return all(_fits(element, each) for each in value)
+    simple: dict[str, Any] = {
+        "TensorType": Tensor | Jumping | torch.Tensor | int | float, "NumberType": int | float,
+        "IntType": int | torch.dtype | torch.layout | torch.memory_format, "SymIntType": int,
+        "FloatType": int | float, "BoolType": int, "StringType": str, "DeviceObjType": torch.device,
+    }  # fmt: skip
+    return name not in simple or isinstance(value, simple[name])
+
+
+def why_not(
+    graph: Graph, target: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> str | None:
+    """Reason that torch gives against a call that ours has failed on; None if it has none."""
+    try:
+        result_sizes(graph, target, args, kwargs)
+    except UnsupportedLayerError as wrong:
+        return str(wrong)
+    return None
 
 
 def result_sizes(
@@ -82,7 +140,7 @@ def result_sizes(
     except NotImplementedError:
         return None
     except FAILURES as wrong:
-        raise told(graph.place, wrong) from wrong
+        raise told(wrong) from wrong
     sizes = [value.numel() for value in _flat([found]) if isinstance(value, torch.Tensor)]
     for size in sizes:
         graph.budget.limits.check("entries", size, graph.place)
@@ -101,12 +159,18 @@ def reserve_result(
     """
     import torch
 
+    given = [value for value in _flat([*args, *kwargs.values()]) if isinstance(value, torch.Tensor | Tensor)]
+    counts = [value.ids.size if isinstance(value, Tensor) else value.numel() for value in given]
+    if name in NOT_LARGER:
+        graph.reserve((sum(counts),))
+        return
+    if torch.Tag.pointwise in getattr(target, "tags", ()):
+        graph.reserve(broadcast_shape(*(tuple(value.shape) for value in given)))
+        return
     sizes = result_sizes(graph, target, args, kwargs)
     if sizes is not None:
         graph.reserve((sum(sizes),))
         return
-    given = [value for value in _flat([*args, *kwargs.values()]) if isinstance(value, torch.Tensor | Tensor)]
-    counts = [value.ids.size if isinstance(value, Tensor) else value.numel() for value in given]
     if name == "repeat_interleave" and len(given) > 1 and isinstance(given[1], torch.Tensor):
         graph.reserve((max(1, counts[0]), int(given[1].double().abs().sum())))
     elif name in UNBOUNDED:

@@ -17,7 +17,7 @@ from polyspline.errors import (
     ShapeError,
     UnsupportedLayerError,
 )
-from polyspline.network.boundary import shortened
+from polyspline.network.boundary import DATA_ERRORS, shortened
 from polyspline.network.comparisons import JUMPS, Jumping, combined, jumped
 from polyspline.network.graph import Graph
 from polyspline.network.limits import Budget
@@ -35,7 +35,7 @@ from polyspline.network.torch_names import (
 )
 from polyspline.network.torch_ops import OPERATORS, probed_linear
 from polyspline.network.torch_program import Program, Ref, Step, references, replaced
-from polyspline.network.torch_reference import called, reserve_result, result_sizes
+from polyspline.network.torch_reference import called, check_arguments, reserve_result, why_not
 
 if TYPE_CHECKING:
     import torch
@@ -132,12 +132,11 @@ class _Runner:
         if refusal is not None:
             return self._refused(refusal, step, name, args, kwargs)
         try:
+            check_arguments(step.target, args, kwargs)
             if not any(isinstance(value, Tensor | Jumping) for value in _flat(given)):
                 return self._constant(step, name, args, kwargs)
-            if name != "polyspline::unit":
-                result_sizes(self.graph, step.target, args, kwargs)
             return self._simplified(self._call(step, name, args, kwargs))
-        except InvariantError:
+        except (InvariantError, MemoryError):
             raise
         except UnsupportedLayerError as wrong:
             before = next((value for value in _flat(given) if isinstance(value, Tensor)), None)
@@ -147,6 +146,11 @@ class _Runner:
             raise type(wrong)(
                 message if message.startswith(step.place) else f"{step.place}: {message}"
             ) from wrong
+        except DATA_ERRORS:
+            reason = why_not(self.graph, step.target, args, kwargs)
+            if reason is None:
+                raise  # torch takes the arguments: a good model, and a defect of ours
+            return Refusal(step.place, reason)
 
     def _call(self, step: Step, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         written = name in OPERATORS or name.endswith("__")
@@ -163,7 +167,7 @@ class _Runner:
             return self._moved(step.target, args, kwargs)
         if plain in SHAPE_ONLY:
             reserve_result(self.graph, plain, step.target, args, kwargs)
-            return called(step.place, step.target, _blank(args), _blank(kwargs))
+            return called(step.target, _blank(args), _blank(kwargs))
         if plain in LINEAR:
             return self._probed(step.target, args, kwargs)
         if plain not in OPERATORS:
@@ -185,7 +189,7 @@ class _Runner:
             if fits and -len(several) <= number < len(several):
                 return several[number]
         elif all(isinstance(value, int | float) for value in args) and _small_power(step.target, args):
-            found = called(step.place, step.target, args, {})
+            found = called(step.target, args, {})
             if not isinstance(found, int) or abs(found) < _INTEGERS:
                 return found
         return Refusal(step.place, f"calls {step.target}, which is not supported for what it gets")
@@ -225,7 +229,7 @@ class _Runner:
         reserve_result(self.graph, plain, step.target, args, kwargs)
         # Wherever the model was traced, its constants are computed on the processor.
         here = {name: torch.device("cpu") if name == "device" else value for name, value in kwargs.items()}
-        return called(step.place, step.target, args, here)
+        return called(step.target, args, here)
 
     def _simplified(self, found: Any) -> Any:
         """Tensors that turn out to be constant, as such."""
@@ -271,7 +275,7 @@ class _Runner:
                 "adds to entries that it chooses (accumulate or reduce), which is not supported"
             )
         positional, named = _split(target, {key: covered(key, value) for key, value in bound.items()})
-        return self._uncovered(called(self.graph.place, target, positional, named))
+        return self._uncovered(called(target, positional, named))
 
     def _uncovered(self, found: Any) -> Any:
         import torch
@@ -312,7 +316,7 @@ class _Runner:
                 return [put(entry) for entry in value] if isinstance(value, list | tuple) else value
 
             laid = {k: put(v) for k, v in kwargs.items()}
-            out: torch.Tensor = called(self.graph.place, target, [put(a) for a in args], laid)
+            out: torch.Tensor = called(target, [put(a) for a in args], laid)
             return out
 
         return probed_linear(found[0], of)
