@@ -21,7 +21,7 @@ def cut(text: str, most: int) -> str:
         return text
     head = most * 2 // 3
     tail = most - head
-    return f"{text[:head]}...({len(text) - most:,} more)...{text[len(text) - tail:]}"
+    return f"{text[:head]}...({len(text) - most:,} more)...{text[len(text) - tail :]}"
 
 
 def visible(text: str) -> str:

@@ -112,7 +112,9 @@ def invert_command(
     began = working_time()
     try:
         load("polyspline.inversion", "polyspline.enumeration")
-        task = _read_task(read_network(net, drop_output_activation, read_limits), x, box, domain, norm, measure, plot)
+        task = _read_task(
+            read_network(net, drop_output_activation, read_limits), x, box, domain, norm, measure, plot
+        )
         results = _solve(task, method, solver, max_seconds, gap, partition)
     except KeyboardInterrupt:
         # It came while files and packages were being loaded.

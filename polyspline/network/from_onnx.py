@@ -173,7 +173,9 @@ def _check_external_sizes(model: onnx.ModelProto, folder: Path, limits: Limits) 
             if not file.exists():
                 continue  # which is told of by whoever loads it
             if not file.is_file():
-                raise NetworkFileError(f"the weights in {str(file)!r} are in no plain file; save the model again.")
+                raise NetworkFileError(
+                    f"the weights in {str(file)!r} are in no plain file; save the model again."
+                )
             length = told.get("length", "")
             total += int(length) if length.isdecimal() and len(length) < 19 else file.stat().st_size
             limits.check("unpacked_bytes", total, "the external data of the ONNX model")
@@ -206,7 +208,13 @@ def _with_functions_written_out(model: onnx.ModelProto) -> onnx.ModelProto:
 
     try:
         return onnx.inliner.inline_local_functions(model) if model.functions else model
-    except (RuntimeError, ValueError, TypeError, onnx.checker.ValidationError, onnx.defs.SchemaError) as wrong:
+    except (
+        RuntimeError,
+        ValueError,
+        TypeError,
+        onnx.checker.ValidationError,
+        onnx.defs.SchemaError,
+    ) as wrong:
         line = (str(wrong).splitlines() or ["no reason given"])[0].rstrip(". ")
         raise NetworkFileError(f"the functions of the ONNX model cannot be written out ({line}).") from wrong
 
@@ -234,7 +242,9 @@ def _input(model: onnx.ModelProto, constants: dict[str, Any]) -> tuple[str, tupl
     floats = (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16, TensorProto.BFLOAT16)
     if kind.elem_type not in floats:
         names_of_types = dict(TensorProto.DataType.items())
-        came = next((key for key, number in names_of_types.items() if number == kind.elem_type), "no known type")
+        came = next(
+            (key for key, number in names_of_types.items() if number == kind.elem_type), "no known type"
+        )
         came = came if kind.elem_type else "no tensor"
         raise UnsupportedLayerError(
             f"the input {name!r} of the ONNX model is of {came}; expected real numbers."

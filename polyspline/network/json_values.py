@@ -110,4 +110,6 @@ class Json:
             self.fail("a number")
 
     def _at(self, value: Any, key: str) -> Json:
-        return Json(value, self._source, f"{self._place}/{key[:40]}" if len(self._place) < 200 else self._place)
+        return Json(
+            value, self._source, f"{self._place}/{key[:40]}" if len(self._place) < 200 else self._place
+        )

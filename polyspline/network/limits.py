@@ -53,7 +53,9 @@ class Limits:
         """
         if not (math.isfinite(factor) and factor > 0):
             raise ArgumentError(f"limits are multiplied by a positive finite number, got {factor!r}.")
-        return replace(self, **{row.name: math.ceil(getattr(self, row.name) * factor) for row in fields(self)})
+        return replace(
+            self, **{row.name: math.ceil(getattr(self, row.name) * factor) for row in fields(self)}
+        )
 
     def check(self, name: str, asked: int, what: str) -> None:
         """Refuse what is above a limit.
@@ -75,7 +77,9 @@ class Limits:
         limit = int(getattr(self, name))
         if asked > limit:
             unit = next(row.metadata["unit"] for row in fields(self) if row.name == name)
-            raise TooLargeError(f"{what} needs {_counted(asked)} {unit}; at most {limit:,} are read, {RAISE}.")
+            raise TooLargeError(
+                f"{what} needs {_counted(asked)} {unit}; at most {limit:,} are read, {RAISE}."
+            )
 
 
 RAISE = "pass limits=Limits() * 10 for ten times as much"

@@ -31,7 +31,16 @@ _NUMBERED = re.compile(r"(weight|bias)_(0|[1-9][0-9]*)")
 _SPARSE = ("data", "indices", "indptr", "shape")
 _FORMAT = "weight_0, bias_0, weight_1, bias_1, ... and activation"
 # What numpy's parser of headers raises on text that is none: it is Python's own parser, behind a tokenizer.
-_HEADER_DAMAGE = (ValueError, TypeError, SyntaxError, TokenError, OverflowError, RecursionError, KeyError, MemoryError)
+_HEADER_DAMAGE = (
+    ValueError,
+    TypeError,
+    SyntaxError,
+    TokenError,
+    OverflowError,
+    RecursionError,
+    KeyError,
+    MemoryError,
+)
 _HEADERS = {
     (1, 0): npy_format.read_array_header_1_0, (2, 0): npy_format.read_array_header_2_0,
     (3, 0): npy_format.read_array_header_2_0,
@@ -149,7 +158,9 @@ def read_npy(stream: IO[bytes], size: int, name: str, error: type[PolysplineErro
             f"{name} has {len(content):,} bytes of numbers, but its header tells of "
             f"{prod(shape) * dtype.itemsize:,}; write it again."
         )
-    flat = np.frombuffer(bytearray(content), dtype=dtype, count=prod(shape)) if content else np.empty(0, dtype)
+    flat = (
+        np.frombuffer(bytearray(content), dtype=dtype, count=prod(shape)) if content else np.empty(0, dtype)
+    )
     return flat.reshape(shape, order="F" if by_columns else "C")
 
 

@@ -64,7 +64,9 @@ def call_of(node: onnx.NodeProto, opset: int, place: str) -> Call:
     attributes: dict[str, Any] = {}
     for entry in node.attribute:
         if entry.name in attributes or entry.ref_attr_name:
-            raise NetworkFileError(f"{place} of the ONNX model has the attribute {shortened(entry.name)} twice.")
+            raise NetworkFileError(
+                f"{place} of the ONNX model has the attribute {shortened(entry.name)} twice."
+            )
         try:
             value = get_attribute_value(entry)
         except ValueError as wrong:
@@ -89,7 +91,7 @@ def call_of(node: onnx.NodeProto, opset: int, place: str) -> Call:
                 f"{place} of the ONNX model has the attribute {shortened(entry.name)}, which {node.op_type} does "
                 f"not know; it knows {known}."
             )
-        expected = int(schema.attributes[entry.name].type.value)
+        expected = AttributeProto.AttributeType.Value(schema.attributes[entry.name].type.name)
         if entry.type != expected:
             raise NetworkFileError(
                 f"{place} of the ONNX model has the attribute {shortened(entry.name)} of the type "

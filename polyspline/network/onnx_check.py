@@ -39,13 +39,13 @@ def count_operators(model: onnx.ModelProto, budget: Budget) -> None:
         total = 0
         for node in nodes:
             called = (node.domain, node.op_type)
-            total += function(called, depth + 1) if called in bodies else 1
+            total += expanded(called, depth + 1) if called in bodies else 1
             for attribute in node.attribute:
                 for graph in (attribute.g, *attribute.graphs) if attribute.type in (5, 10) else ():
                     total += of(graph.node, depth + 1)
         return total
 
-    def function(called: tuple[str, str], depth: int) -> int:
+    def expanded(called: tuple[str, str], depth: int) -> int:
         if called in running:
             raise NetworkFileError(f"the function {called[1]!r} of the ONNX model calls itself.")
         if called not in known:
@@ -55,7 +55,7 @@ def count_operators(model: onnx.ModelProto, budget: Budget) -> None:
         return known[called]
 
     for called in bodies:  # also those that nobody calls: onnx itself goes through them
-        function(called, 1)
+        expanded(called, 1)
     budget.spend("operators", of(model.graph.node, 0), "the ONNX model")
 
 

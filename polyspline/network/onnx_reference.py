@@ -138,7 +138,9 @@ def _inferred(node: onnx.NodeProto, inputs: list[Any], opset: int) -> list[tuple
             continue
         seen.add(name)
         plain = value.dtype.kind in "biuf"
-        kind = helper.np_dtype_to_tensor_dtype(value.dtype) if plain else 8 if value.dtype.kind in "OUS" else 1
+        kind = (
+            helper.np_dtype_to_tensor_dtype(value.dtype) if plain else 8 if value.dtype.kind in "OUS" else 1
+        )
         given.append(helper.make_tensor_value_info(name, kind, value.shape))
         if plain and value.size <= _FEW:
             constants.append(numpy_helper.from_array(np.array(value, order="C"), name))
@@ -155,11 +157,13 @@ def _inferred(node: onnx.NodeProto, inputs: list[Any], opset: int) -> list[tuple
     known = {each.name: each.type.tensor_type for each in (*found.graph.output, *found.graph.value_info)}
     shapes: list[tuple[int, ...] | None] = []
     for name in outputs:
-        kind = known.get(name)
-        whole = kind is not None and kind.HasField("shape")
-        sizes = kind.shape.dim if whole else []
-        if not whole or not all(size.HasField("dim_value") for size in sizes):
+        told = known.get(name)
+        if (
+            told is None
+            or not told.HasField("shape")
+            or not all(s.HasField("dim_value") for s in told.shape.dim)
+        ):
             shapes.append(None)
         else:
-            shapes.append(tuple(int(size.dim_value) for size in sizes))
+            shapes.append(tuple(int(size.dim_value) for size in told.shape.dim))
     return shapes

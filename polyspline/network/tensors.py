@@ -223,7 +223,9 @@ def linear(x: Tensor, weight: npt.ArrayLike, bias: npt.ArrayLike | None) -> Tens
     """Linear layer ``x @ weight.T + bias``, as one affine map."""
     w = exact_floats(weight, _CONSTANT)
     if w.ndim != 2 or not x.ids.ndim:
-        raise ShapeError(f"has weights of shape {w.shape} for an input of shape {x.shape}; expected a matrix.")
+        raise ShapeError(
+            f"has weights of shape {w.shape} for an input of shape {x.shape}; expected a matrix."
+        )
     if x.shape[-1] != w.shape[-1]:
         raise ShapeError(f"takes {w.shape[-1]} inputs, but gets {x.shape[-1]}; the two must be equal.")
     shape = (*x.shape[:-1], len(w), w.shape[1])

@@ -47,6 +47,8 @@ _HOW = (
     "Network.from_torch(module).save('model.npz')"
 )
 _CONTROL_FLOW = "torch.ops.higher_order."
+
+
 def read_program(path: Path, budget: Budget | None = None) -> Program:
     """Program of an archive of ``torch.export.save``.
 
@@ -230,7 +232,9 @@ class _Archive:
         meta = payload["tensor_meta"]
         content = bytearray(self._read(f"{folder}/{payload['path_name'].text()}"))
         dtype = _dtype(meta["dtype"])
-        sizes, strides = ([size["as_int"].whole() for size in meta[key].items()] for key in ("sizes", "strides"))
+        sizes, strides = (
+            [size["as_int"].whole() for size in meta[key].items()] for key in ("sizes", "strides")
+        )
         start = meta["storage_offset"]["as_int"].whole()
         if prod(sizes) > len(content):  # some are read more than once
             self.budget.spend("entries", prod(sizes), f"{self.name}: a weight")
@@ -292,8 +296,8 @@ def _target(text: str, place: str) -> Any:
         return NUMBER_FUNCTIONS[text]
     match = _OPERATOR.fullmatch(text)
     packet = getattr(torch.ops.aten, match.group(1), None) if match else None
-    known = isinstance(packet, torch._ops.OpOverloadPacket)
-    if match is None or not known or match.group(2) not in packet.overloads():
+    overloads = packet.overloads() if isinstance(packet, torch._ops.OpOverloadPacket) else []
+    if match is None or match.group(2) not in overloads:
         if text.startswith(_CONTROL_FLOW):
             raise UnsupportedLayerError(
                 f"{place}: calls {text}, which is control flow; only straight programs are supported."

@@ -174,7 +174,10 @@ class _Runner:
             raise UnsupportedLayerError(reason_against(plain))
         bound = {k: _plain(v) for k, v in _bound(step.target, args, kwargs).items() if k not in _IGNORED}
         positional, named = _split(step.target, bound)
-        if any(value is not None and not isinstance(value, _Known) for value in _flat([*positional, *named.values()])):
+        if any(
+            value is not None and not isinstance(value, _Known)
+            for value in _flat([*positional, *named.values()])
+        ):
             raise UnsupportedLayerError("gets an argument of a kind that is not supported")
         return OPERATORS[plain](*positional, **named)
 
@@ -250,7 +253,7 @@ class _Runner:
         array = value.detach().double().cpu().numpy() if isinstance(value, torch.Tensor) else value
         return Tensor(self.graph, self.graph.constants(array))
 
-    def _moved(self, target: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def _moved(self, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         import torch
 
         # Ids are counted from 1 meanwhile: a zero in the result is one that the operator put there.

@@ -210,7 +210,9 @@ def _last_sizes(x: Tensor, dims: int) -> tuple[int, ...]:
         If there are not so many, and one of channels.
     """
     if x.ids.ndim <= dims:
-        raise ShapeError(f"pools over {dims} axes of an input of shape {x.shape}; expected one more of channels.")
+        raise ShapeError(
+            f"pools over {dims} axes of an input of shape {x.shape}; expected one more of channels."
+        )
     return x.shape[x.ids.ndim - dims :]
 
 

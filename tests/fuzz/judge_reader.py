@@ -17,7 +17,12 @@ SECONDS = 30.0
 START_SECONDS = 300.0
 
 _ROOT = Path(__file__).resolve().parents[2]
-_FULL = ("MemoryError", "does not fit into memory", "needs more memory to be read than there is", "memory is used up")
+_FULL = (
+    "MemoryError",
+    "does not fit into memory",
+    "needs more memory to be read than there is",
+    "memory is used up",
+)
 _LONGEST = 5000
 
 

@@ -158,14 +158,18 @@ def changed_arrays(arrays: Arrays, rng: Generator) -> bytes:
         members[key] = array_bytes(np.ones(array.shape).astype(rng.choice(kinds)) if fits else np.ones(2))
     elif kind == 3 and array.dtype.kind in "fi":
         values = array.astype(np.float64)
-        values.ravel()[int(rng.integers(values.size))] = rng.choice([np.nan, np.inf, -1.0, 1e300, 1e18, 2.0**62])
+        values.ravel()[int(rng.integers(values.size))] = rng.choice(
+            [np.nan, np.inf, -1.0, 1e300, 1e18, 2.0**62]
+        )
         members[key] = array_bytes(values.astype(array.dtype) if rng.random() < 0.7 else values)
     elif kind == 4 and array.dtype.kind == "U":
         values = array.astype(object)
         values[int(rng.integers(len(values)))] = str(rng.choice(np.array(SPELLINGS, dtype=object)))
         members[key] = array_bytes(values.astype(str))
     elif kind == 5:
-        members[f"{rng.choice(['weight_5', 'bias_9', 'other', '../x', 'weight_0_data', 'G', 'lo'])}.npy"] = members[key]
+        members[f"{rng.choice(['weight_5', 'bias_9', 'other', '../x', 'weight_0_data', 'G', 'lo'])}.npy"] = (
+            members[key]
+        )
     elif kind == 6:
         return bomb(key if rng.random() < 0.5 else "unused.npy", int(rng.choice([64, 6000])), members)
     elif kind == 7:
@@ -233,5 +237,3 @@ def torch_files(rng: Generator) -> ReaderCase:
         return _case(".pt2", bomb("m/unused", int(rng.choice([64, 6000])), members))
     made = _evil_torch()
     return _case(".pt2", made[int(rng.integers(len(made)))]())
-
-

@@ -48,20 +48,16 @@ def answer(path: str) -> dict[str, object]:
         status, err = 1, io.StringIO("MemoryError")
     except BaseException as defect:  # whatever it is, the command would end with 1
         last = traceback.extract_tb(defect.__traceback__)[-1]
-        status, err = 1, io.StringIO(f"{type(defect).__name__}: {str(defect)[:300]} ({last.filename}:{last.lineno})")
+        status, err = (
+            1,
+            io.StringIO(f"{type(defect).__name__}: {str(defect)[:300]} ({last.filename}:{last.lineno})"),
+        )
     return {"status": int(status), "said": err.getvalue()[:20_000], "seconds": time.perf_counter() - began}
 
 
 def main() -> None:
     """Answer until there are no more lines."""
-    import onnx.inliner
-    import onnx.reference
-    import onnx.shape_inference
-    import scipy.sparse
     import torch
-
-    import polyspline.network.from_onnx
-    import polyspline.network.torch_run
 
     torch.zeros(1, device="meta").add(1)
     answer("nothing.npz")

@@ -15,7 +15,9 @@ Generator = np.random.Generator
 _HEAD = '<ir_version: 10, opset_import: ["" : 21, "mine" : 1]>'
 
 
-def _model(body: str, given: str = "float[N, 3] x", result: str = "float[N, 3] y", more: str = "") -> onnx.ModelProto:
+def _model(
+    body: str, given: str = "float[N, 3] x", result: str = "float[N, 3] y", more: str = ""
+) -> onnx.ModelProto:
     return parser.parse_model(f"{_HEAD} net ({given}) => ({result}) {{ {body} }} {more}")
 
 
@@ -86,7 +88,18 @@ def serialized(name: str) -> bytes:
 
 _WHOLE = (0, -1, 1, 2, 3, 7, -7, 100, 10**5, 10**9, 2**31, 2**62, -(2**63))
 _REALS = (0.0, -1.0, 0.5, 1e30, float("nan"), float("inf"), 1e-40)
-_TEXTS = ("", "NOTSET", "SAME_UPPER", "VALID", "linear", "cubic", "floor", "x" * 2_000_000, "\x1b[2Jred", "bij,jk->bik")
+_TEXTS = (
+    "",
+    "NOTSET",
+    "SAME_UPPER",
+    "VALID",
+    "linear",
+    "cubic",
+    "floor",
+    "x" * 2_000_000,
+    "\x1b[2Jred",
+    "bij,jk->bik",
+)
 _OPERATORS = (
     "Relu", "Neg", "Abs", "Add", "Mul", "Conv", "MaxPool", "AveragePool", "Resize", "Reshape", "Expand", "Tile", "Pad",
     "Transpose", "Gather", "GatherND", "Concat", "Split", "Slice", "ReduceMax", "ReduceMean", "ReduceSum", "CumSum",
@@ -124,7 +137,10 @@ def _attribute(model: onnx.ModelProto, rng: Generator) -> None:
     elif kind == 3:
         entry.type = int(rng.integers(0, 15))
     else:
-        value: Any = [int(_one(_WHOLE, rng)), [int(_one(_WHOLE, rng)) for _ in range(int(rng.integers(0, 5)))]]
+        value: Any = [
+            int(_one(_WHOLE, rng)),
+            [int(_one(_WHOLE, rng)) for _ in range(int(rng.integers(0, 5)))],
+        ]
         value += [float(_one(_REALS, rng)), _one(_TEXTS, rng)]
         changed = helper.make_attribute(entry.name, value[0])
         if entry.type == AttributeProto.INTS:
@@ -137,7 +153,18 @@ def _attribute(model: onnx.ModelProto, rng: Generator) -> None:
 
 
 def _new_attribute(model: onnx.ModelProto, rng: Generator) -> None:
-    names = ["axis", "axes", "pads", "strides", "dilations", "group", "kernel_shape", "auto_pad", "ceil_mode", "alpha"]
+    names = [
+        "axis",
+        "axes",
+        "pads",
+        "strides",
+        "dilations",
+        "group",
+        "kernel_shape",
+        "auto_pad",
+        "ceil_mode",
+        "alpha",
+    ]
     node = _one(model.graph.node, rng)
     value = _one([3, 0, -1, [2], [0, 0], [1, 1, 1], [-1, -1], 0.5, "SAME_LOWER", [10**9, 10**9]], rng)
     node.attribute.append(helper.make_attribute(str(rng.choice(names)), value))
@@ -185,10 +212,16 @@ def _initializer(model: onnx.ModelProto, rng: Generator) -> None:
             array.ravel()[int(rng.integers(array.size))] = _one(_WHOLE if whole else _REALS, rng)
         tensor.CopyFrom(numpy_helper.from_array(array, tensor.name))
     elif kind == 4:
-        kinds = [TensorProto.COMPLEX64, TensorProto.INT4, TensorProto.STRING, TensorProto.DOUBLE, TensorProto.FLOAT16]
+        kinds = [
+            TensorProto.COMPLEX64,
+            TensorProto.INT4,
+            TensorProto.STRING,
+            TensorProto.DOUBLE,
+            TensorProto.FLOAT16,
+        ]
         array = np.array(numpy_helper.to_array(tensor))
         made = _one(kinds, rng)
-        values = [b"a"] * array.size if made == TensorProto.STRING else [1] * array.size
+        values: Any = [b"a" if made == TensorProto.STRING else 1] * array.size
         tensor.CopyFrom(helper.make_tensor(tensor.name, made, array.shape, values))
     else:
         tensor.raw_data = tensor.raw_data[: int(rng.integers(0, 12))]
@@ -235,18 +268,23 @@ def _written(text: str, *others: str) -> Callable[[], bytes]:
 
 
 def _doubled(times: int, operator: str) -> bytes:
-    nodes = [helper.make_node(operator, [f"a{i}", f"a{i}"], [f"a{i + 1}"], **({"axis": 1} if operator == "Concat" else {}))
-             for i in range(times)]  # fmt: skip
+    more: Any = {"axis": 1} if operator == "Concat" else {}
+    nodes = [helper.make_node(operator, [f"a{i}", f"a{i}"], [f"a{i + 1}"], **more) for i in range(times)]
     return _chained(nodes, "a0", f"a{times}")
 
 
 def _chain(times: int, operator: str) -> bytes:
-    return _chained([helper.make_node(operator, [f"a{i}"], [f"a{i + 1}"]) for i in range(times)], "a0", f"a{times}")
+    return _chained(
+        [helper.make_node(operator, [f"a{i}"], [f"a{i + 1}"]) for i in range(times)], "a0", f"a{times}"
+    )
 
 
 def _chained(nodes: list[onnx.NodeProto], first: str, last: str) -> bytes:
     made = helper.make_graph(
-        nodes, "net", [helper.make_tensor_value_info(first, 1, [1, 3])], [helper.make_tensor_value_info(last, 1, ["N", "M"])]
+        nodes,
+        "net",
+        [helper.make_tensor_value_info(first, 1, [1, 3])],
+        [helper.make_tensor_value_info(last, 1, ["N", "M"])],
     )
     return bytes(helper.make_model(made, opset_imports=[helper.make_opsetid("", 21)]).SerializeToString())
 
@@ -256,7 +294,10 @@ def _functions(depth: int, recursive: bool) -> bytes:
     for level in range(depth):
         called = f"f{level + 1}" if level < depth - 1 else ("f0" if recursive else "")
         nodes = (
-            [helper.make_node(called, ["a"], ["c"], domain="mine"), helper.make_node(called, ["c"], ["b"], domain="mine")]
+            [
+                helper.make_node(called, ["a"], ["c"], domain="mine"),
+                helper.make_node(called, ["c"], ["b"], domain="mine"),
+            ]
             if called
             else [helper.make_node("Relu", ["a"], ["b"])]
         )
@@ -280,31 +321,82 @@ def evil_models() -> Iterator[Callable[[], bytes]]:
     big = 2**35
     yield _constants("k = Expand (c, s) y = Add (x, k)", c=np.float32(1), s=[big, 3])
     yield _constants("k = Expand (x, s) y = ReduceMax (k)", s=[big, 3])
-    yield _constants("k = Tile (c, s) t = Slice (k, a, b) y = Add (x, t)", c=np.ones((1, 3), np.float32), s=[big, 1], a=[0], b=[1])
+    yield _constants(
+        "k = Tile (c, s) t = Slice (k, a, b) y = Add (x, t)",
+        c=np.ones((1, 3), np.float32),
+        s=[big, 1],
+        a=[0],
+        b=[1],
+    )
     yield _constants("k = Tile (x, s) y = ReduceMax (k)", s=[10**6, 10**6])
-    yield _constants("k = Range (a, b, c) d = Cast <to = 1> (k) e = ReduceSum (d) y = Add (x, e)", a=0, b=10**12, c=1)
+    yield _constants(
+        "k = Range (a, b, c) d = Cast <to = 1> (k) e = ReduceSum (d) y = Add (x, e)", a=0, b=10**12, c=1
+    )
     yield _constants("k = Range (a, b, c) e = ReduceSum (k) y = Add (x, e)", a=0.0, b=1e12, c=1e-3)
-    yield _constants("k = Pad (c, s) e = ReduceSum (k) y = Add (x, e)", c=np.ones((1, 3), np.float32), s=[10**6] * 4)
+    yield _constants(
+        "k = Pad (c, s) e = ReduceSum (k) y = Add (x, e)", c=np.ones((1, 3), np.float32), s=[10**6] * 4
+    )
     yield _constants("k = Pad (x, s) y = ReduceMax (k)", s=[0, 0, 0, 10**10])
     yield _constants("k = ConstantOfShape (s) e = ReduceSum (k) y = Add (x, e)", s=[10**12])
-    yield _constants("k = Resize <mode = \"nearest\"> (x, , s) y = ReduceMax (k)", s=np.array([1, 1e9], np.float32))
-    yield _constants("k = Resize <mode = \"linear\"> (x, , s) y = ReduceMax (k)", s=np.array([1, np.nan], np.float32))
-    yield _constants("k = Resize <mode = \"linear\"> (c, , s) e = ReduceSum (k) y = Add (x, e)", c=np.ones((1, 3), np.float32), s=np.array([1000, 4000], np.float32))
-    yield _constants("k = OneHot (i, d, v) e = ReduceSum (k) y = Add (x, e)", i=[1], d=10**11, v=np.array([0, 1], np.float32))
-    yield _constants("a = Reshape (x, s) b = Reshape (x, t) k = Add (a, c) y = ReduceMax (k)", s=[3, 1], t=[1, 3], c=np.ones((1, 10**6), np.float32))
-    yield _constants("a = Expand (c, s) b = Expand (c, t) k = Mul (a, b) e = ReduceSum (k) y = Add (x, e)", c=np.float32(1), s=[10**6, 1], t=[1, 10**6])
-    yield _constants("k = Gather <axis = 1> (x, i) j = Gather <axis = 1> (k, h) y = ReduceMax (j)", i=np.zeros((10, 10), int), h=np.zeros((1000, 1000), int))
+    yield _constants(
+        'k = Resize <mode = "nearest"> (x, , s) y = ReduceMax (k)', s=np.array([1, 1e9], np.float32)
+    )
+    yield _constants(
+        'k = Resize <mode = "linear"> (x, , s) y = ReduceMax (k)', s=np.array([1, np.nan], np.float32)
+    )
+    yield _constants(
+        'k = Resize <mode = "linear"> (c, , s) e = ReduceSum (k) y = Add (x, e)',
+        c=np.ones((1, 3), np.float32),
+        s=np.array([1000, 4000], np.float32),
+    )
+    yield _constants(
+        "k = OneHot (i, d, v) e = ReduceSum (k) y = Add (x, e)",
+        i=[1],
+        d=10**11,
+        v=np.array([0, 1], np.float32),
+    )
+    yield _constants(
+        "a = Reshape (x, s) b = Reshape (x, t) k = Add (a, c) y = ReduceMax (k)",
+        s=[3, 1],
+        t=[1, 3],
+        c=np.ones((1, 10**6), np.float32),
+    )
+    yield _constants(
+        "a = Expand (c, s) b = Expand (c, t) k = Mul (a, b) e = ReduceSum (k) y = Add (x, e)",
+        c=np.float32(1),
+        s=[10**6, 1],
+        t=[1, 10**6],
+    )
+    yield _constants(
+        "k = Gather <axis = 1> (x, i) j = Gather <axis = 1> (k, h) y = ReduceMax (j)",
+        i=np.zeros((10, 10), int),
+        h=np.zeros((1000, 1000), int),
+    )
     yield _constants("y = MaxPool <kernel_shape = [3], pads = [0, 0]> (x)")
     three = "float[1, 1, 3] x"
-    yield _written(f"{_HEAD} net ({three}) => (float[1, 1, M] y) {{ y = MaxPool <kernel_shape = [1000000], pads = [999999, 999999]> (x) }}")
-    yield _written(f"{_HEAD} net ({three}) => (float[1, 1, M] y) {{ y = AveragePool <kernel_shape = [2], pads = [0, 1000000000000]> (x) }}")
-    yield _written(f"{_HEAD} net ({three}) => (float[1, 1, M] y) {{ y = AveragePool <kernel_shape = [0], strides = [0]> (x) }}")
-    yield _written(f"{_HEAD} net (float[1, 1, 4, 4] x) => (float[1, 1, A, B] y) {{ y = AveragePool <kernel_shape = [2]> (x) }}")
+    yield _written(
+        f"{_HEAD} net ({three}) => (float[1, 1, M] y) {{ y = MaxPool <kernel_shape = [1000000], pads = [999999, 999999]> (x) }}"
+    )
+    yield _written(
+        f"{_HEAD} net ({three}) => (float[1, 1, M] y) {{ y = AveragePool <kernel_shape = [2], pads = [0, 1000000000000]> (x) }}"
+    )
+    yield _written(
+        f"{_HEAD} net ({three}) => (float[1, 1, M] y) {{ y = AveragePool <kernel_shape = [0], strides = [0]> (x) }}"
+    )
+    yield _written(
+        f"{_HEAD} net (float[1, 1, 4, 4] x) => (float[1, 1, A, B] y) {{ y = AveragePool <kernel_shape = [2]> (x) }}"
+    )
     yield _written(f"{_HEAD} net (float[N, 1000000000] x) => (float[N, 1000000000] y) {{ y = Relu (x) }}")
-    yield _written(f"{_HEAD} net (float[N, 100000, 100000, 100000] x) => (float[N, A, B, C] y) {{ y = Relu (x) }}")
+    yield _written(
+        f"{_HEAD} net (float[N, 100000, 100000, 100000] x) => (float[N, A, B, C] y) {{ y = Relu (x) }}"
+    )
     yield _written(f"{_HEAD} net (float[N, 3] x) => (float[N, 1] y) {{ y = ReduceMax <axes = [7]> (x) }}")
-    yield _written('<ir_version: 10, opset_import: ["" : 13]> net (float[N, 3] x) => (float[N, 1] y) { y = ReduceMax <axes = [7]> (x) }')
-    yield _written(f"{_HEAD} net (float[N, 3] x) => (float[N, M] y) {{ y = Einsum <equation = \"ij,k->ijk\"> (x, x) }}")
+    yield _written(
+        '<ir_version: 10, opset_import: ["" : 13]> net (float[N, 3] x) => (float[N, 1] y) { y = ReduceMax <axes = [7]> (x) }'
+    )
+    yield _written(
+        f'{_HEAD} net (float[N, 3] x) => (float[N, M] y) {{ y = Einsum <equation = "ij,k->ijk"> (x, x) }}'
+    )
     yield partial(_doubled, 32, "Concat")
     yield partial(_doubled, 60, "Concat")
     yield partial(_doubled, 40, "Max")

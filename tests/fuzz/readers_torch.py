@@ -71,10 +71,16 @@ def ints(*values: int) -> dict[str, Any]:
 
 def one(value: Any) -> dict[str, Any]:
     """Argument that is a number or a truth value."""
-    return {"as_bool" if isinstance(value, bool) else "as_int" if isinstance(value, int) else "as_float": value}
+    return {
+        "as_bool" if isinstance(value, bool) else "as_int" if isinstance(value, int) else "as_float": value
+    }
 
 
-_WEIGHTS = {"w": np.linspace(-1, 1, 12).reshape(4, 3), "b": np.ones(4), "v": np.linspace(-1, 1, 8).reshape(2, 4)}
+_WEIGHTS = {
+    "w": np.linspace(-1, 1, 12).reshape(4, 3),
+    "b": np.ones(4),
+    "v": np.linspace(-1, 1, 8).reshape(2, 4),
+}
 
 
 def _dense() -> Program:
@@ -88,13 +94,25 @@ def _dense() -> Program:
 
 def _convolutional() -> Program:
     nodes = [
-        call("conv2d.default", "c", tensor("x"), tensor("k"), tensor("b"), ints(1, 1), ints(1, 1), ints(1, 1), one(1)),
+        call(
+            "conv2d.default",
+            "c",
+            tensor("x"),
+            tensor("k"),
+            tensor("b"),
+            ints(1, 1),
+            ints(1, 1),
+            ints(1, 1),
+            one(1),
+        ),
         call("max_pool2d.default", "p", tensor("c"), ints(2, 2), ints(2, 2)),
         call("avg_pool2d.default", "a", tensor("p"), ints(2, 2)),
         call("leaky_relu.default", "l", tensor("a"), one(0.5)),
         call("view.default", "y", tensor("l"), ints(1, -1)),
     ]
-    return program(nodes, "y", (1, 2, 4, 4), {"k": np.linspace(-1, 1, 54).reshape(3, 2, 3, 3), "b": np.ones(3)})
+    return program(
+        nodes, "y", (1, 2, 4, 4), {"k": np.linspace(-1, 1, 54).reshape(3, 2, 3, 3), "b": np.ones(3)}
+    )
 
 
 def _moving() -> Program:
@@ -144,7 +162,9 @@ def changed_program(made: Program, rng: Generator) -> Program:
             if isinstance(node, dict):
                 node["target"] = f"torch.ops.aten.{rng.choice(_TARGETS)}"
         elif kind == 1 and isinstance(nodes, list) and nodes:
-            nodes.insert(int(rng.integers(len(nodes) + 1)), copy.deepcopy(nodes[int(rng.integers(len(nodes)))]))
+            nodes.insert(
+                int(rng.integers(len(nodes) + 1)), copy.deepcopy(nodes[int(rng.integers(len(nodes)))])
+            )
         else:
             places = list(_places(made[str(rng.choice(["model", "model", "model", "weights"]))]))
             holder, key = places[int(rng.integers(len(places)))]
@@ -180,7 +200,12 @@ def _added(*nodes: dict[str, Any]) -> Callable[[], bytes]:
 
 def _number(target: str, *args: Any) -> dict[str, Any]:
     entries = [{"name": "", "arg": arg, "kind": 1} for arg in args]
-    return {"target": target, "inputs": entries, "outputs": [{"as_sym_int": {"as_name": "n"}}], "metadata": {}}
+    return {
+        "target": target,
+        "inputs": entries,
+        "outputs": [{"as_sym_int": {"as_name": "n"}}],
+        "metadata": {},
+    }
 
 
 def _strided() -> bytes:
@@ -209,8 +234,13 @@ def evil_programs() -> Iterator[Callable[[], bytes]]:
     yield _added(call("new_zeros.default", "k", tensor("x"), ints(many)))
     yield _added(call("constant_pad_nd.default", "k", tensor("x"), ints(0, many), one(0.0)))
     yield _added(_number("_operator.pow", one(10), one(10**9)), call("relu.default", "k", tensor("x")))
-    yield _added(_number("_operator.mul", {"as_string": "ab"}, one(10**10)), call("relu.default", "k", tensor("x")))
-    yield _added(_number("_operator.mod", {"as_string": "%9999999999d"}, one(1)), call("relu.default", "k", tensor("x")))
+    yield _added(
+        _number("_operator.mul", {"as_string": "ab"}, one(10**10)), call("relu.default", "k", tensor("x"))
+    )
+    yield _added(
+        _number("_operator.mod", {"as_string": "%9999999999d"}, one(1)),
+        call("relu.default", "k", tensor("x")),
+    )
     yield _added(_number("_operator.truediv", one(1), one(0)), call("relu.default", "k", tensor("x")))
     yield partial(_evil, [call("relu.default", "y", tensor("x"))], "y", (1, 10**9))
     yield partial(_evil, [call("relu.default", "y", tensor("x"))], "y", (1, 10**6, 10**6, 10**6))
@@ -219,6 +249,14 @@ def evil_programs() -> Iterator[Callable[[], bytes]]:
     yield partial(_evil, [call("kron.default", "y", tensor("x"), tensor("w"))])
     yield partial(_evil, [call("cat.default", f"a{i + 1}", {"as_tensors": [{"name": f"a{i}" if i else "x"}] * 2}, one(1))
                           for i in range(40)], "a40")  # fmt: skip
-    yield partial(_evil, [call("relu.default", f"a{i + 1}", tensor(f"a{i}" if i else "x")) for i in range(20_001)], "a20001")
-    yield partial(_evil, [call("relu.default", f"a{i + 1}", tensor(f"a{i}" if i else "x")) for i in range(1_000)], "a1000")
+    yield partial(
+        _evil,
+        [call("relu.default", f"a{i + 1}", tensor(f"a{i}" if i else "x")) for i in range(20_001)],
+        "a20001",
+    )
+    yield partial(
+        _evil,
+        [call("relu.default", f"a{i + 1}", tensor(f"a{i}" if i else "x")) for i in range(1_000)],
+        "a1000",
+    )
     yield _strided
