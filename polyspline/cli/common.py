@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from polyspline.cli.status import ExitStatus, say
-from polyspline.errors import ArgumentError, PolysplineError
+from polyspline.errors import ArgumentError, TooLargeError
+from polyspline.text import visible
 
 if TYPE_CHECKING:
     import numpy as np
@@ -113,7 +114,7 @@ def print_table(rows: Sequence[tuple[str, str]], *, layers: Sequence[Mapping[str
     table.add_column(style="bold")
     table.add_column(overflow="fold")
     for name, value in rows:
-        table.add_row(name, value)
+        table.add_row(name, visible(value))
     with console.capture() as captured:
         console.print(table)
         if layers:
@@ -132,7 +133,7 @@ def print_listing(names: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     for name in names:
         listing.add_column(name, justify="left" if name == names[-1] else "right", overflow="fold")
     for row in rows:
-        listing.add_row(*row)
+        listing.add_row(*map(visible, row))
     with console.capture() as captured:
         console.print(listing)
     print("\n".join(line.rstrip() for line in captured.get().splitlines()), flush=True)
@@ -148,7 +149,7 @@ def _layer_table(layers: Sequence[Mapping[str, Any]]) -> Table:
         listing.add_column(name, justify="right", overflow="fold")
     listing.add_column("kinds", overflow="fold")
     for index, layer in enumerate(layers):
-        kinds = ", ".join(f"{count:,} {spelling}" for spelling, count in layer["kinds"].items())
+        kinds = ", ".join(f"{count:,} {visible(spelling)}" for spelling, count in layer["kinds"].items())
         stored = "sparse" if layer["sparse"] else "dense"
         listing.add_row(str(index), *(f"{layer[name]:,}" for name in names), stored, kinds)
     return listing
@@ -217,35 +218,31 @@ def read_point(path: Path) -> npt.NDArray[np.float64]:
     ArgumentError
         If the file is missing, damaged, or holds anything but one row of numbers.
     """
-    import zipfile
-
     import numpy as np
 
     from polyspline.cpa.matrices import exact_floats
+    from polyspline.network.npz import read_arrays, read_npy
 
     expected = "expected a .npy file, a .npz file with one array, or text with numbers"
     if not path.is_file():
         raise ArgumentError(f"cannot read the point in {path}: there is no such file; {expected}.")
     try:
-        if path.suffix.lower() in {".npy", ".npz"}:
-            loaded = np.load(path, allow_pickle=False)
-            if isinstance(loaded, np.lib.npyio.NpzFile):
-                with loaded:
-                    arrays = [loaded[name] for name in loaded.files]
-            else:
-                arrays = [loaded]
+        if path.suffix.lower() == ".npz":
+            arrays = list(read_arrays(path, error=ArgumentError, what="point").values())
+        elif path.suffix.lower() == ".npy":
+            with path.open("rb") as stream:
+                arrays = [read_npy(stream, path.stat().st_size, f"the point in {path}", ArgumentError)]
         else:
             words = path.read_text(encoding="utf-8").replace(",", " ").split()
             arrays = [np.array([float(word) for word in words])]
-        if len(arrays) != 1:
-            raise ArgumentError(
-                f"cannot read the point in {path}: it holds {len(arrays)} arrays; {expected}."
-            )
-        return exact_floats(arrays[0], f"the point in {path}").reshape(-1)
-    except PolysplineError:
+    except (ArgumentError, TooLargeError):
         raise
-    except (ValueError, TypeError, EOFError, OSError, zipfile.BadZipFile) as damage:
+    except (ValueError, TypeError, OverflowError, OSError, MemoryError) as damage:
         raise ArgumentError(f"cannot read the point in {path}: {damage}; {expected}.") from damage
+    if len(arrays) != 1 or arrays[0].dtype.kind not in "biuf":
+        came = f"{len(arrays)} arrays" if len(arrays) != 1 else f"an array of {arrays[0].dtype}"
+        raise ArgumentError(f"cannot read the point in {path}: it holds {came}; {expected}.")
+    return exact_floats(arrays[0], f"the point in {path}").reshape(-1)
 
 
 def describe_network(net: Network) -> dict[str, Any]:

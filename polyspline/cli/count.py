@@ -19,7 +19,7 @@ from polyspline.cli.common import (
     require_one_domain,
     whole_number,
 )
-from polyspline.cli.networks import DropOption, NetworkArgument, read_network
+from polyspline.cli.networks import DropOption, LimitsOption, NetworkArgument, read_network
 from polyspline.cli.progress import count_progress
 from polyspline.cli.status import ExitStatus, say
 from polyspline.interrupts import load
@@ -58,6 +58,7 @@ def count_command(
         typer.Option(metavar="K", parser=whole_number, help="Use this many cores, for the same result."),
     ] = 1,
     drop_output_activation: DropOption = False,
+    read_limits: LimitsOption = 1.0,
     json: JsonOption = False,
 ) -> int:
     """Count the regions of a network over a bounded domain, and the pairs that share a facet.
@@ -73,7 +74,7 @@ def count_command(
         from polyspline.partition import StopReason
         from polyspline.split import count
 
-        network = read_network(net, drop_output_activation)
+        network = read_network(net, drop_output_activation, read_limits)
         chosen = read_domain(box, domain, network)
         with count_progress() as progress:
             found = count(

@@ -22,10 +22,10 @@ from polyspline.cli.common import (
     require_one_domain,
     whole_number,
 )
-from polyspline.cli.networks import DropOption, NetworkArgument, read_network
+from polyspline.cli.networks import DropOption, LimitsOption, NetworkArgument, read_network
 from polyspline.cli.progress import walk_progress
 from polyspline.cli.slicing import sliced_network
-from polyspline.cli.status import ExitStatus, say
+from polyspline.cli.status import ExitStatus, keeps_a_run, say
 from polyspline.errors import ArgumentError
 from polyspline.interrupts import load
 
@@ -99,6 +99,7 @@ def enumerate_command(
         bool, typer.Option("--affine-regions", help="Count the regions merged by equal affine maps, too.")
     ] = False,
     drop_output_activation: DropOption = False,
+    read_limits: LimitsOption = 1.0,
     json: JsonOption = False,
 ) -> int:
     """Find every region of a network over a domain, and which regions share a facet.
@@ -117,10 +118,12 @@ def enumerate_command(
 
         from polyspline.enumeration import enumerate_regions
 
-        whole = read_network(net, drop_output_activation)
+        whole = read_network(net, drop_output_activation, read_limits)
         network, slice_facts = sliced_network(whole, slice_file, through or [])
         chosen = read_domain(box, domain, network)
         point = None if start is None else read_point(start)
+        if output is not None:
+            keeps_a_run(output)
         with walk_progress(max_regions) as progress:
             partition = enumerate_regions(
                 network,

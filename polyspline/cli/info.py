@@ -16,7 +16,7 @@ from polyspline.cli.common import (
     print_json,
     print_table,
 )
-from polyspline.cli.networks import DropOption, read_network
+from polyspline.cli.networks import DropOption, LimitsOption, read_network
 from polyspline.errors import ArgumentError
 
 _NETWORK_SUFFIXES = frozenset({".npz", ".onnx", ".pt", ".pt2", ".pth"})
@@ -26,11 +26,12 @@ _ZIP_MAGIC = b"PK"
 def info_command(
     file: Annotated[Path, typer.Argument(metavar="NET|RUN", help="Network file or run file.")],
     drop_output_activation: DropOption = False,
+    read_limits: LimitsOption = 1.0,
     json: JsonOption = False,
 ) -> int:
     """Tell what is in a network file or a run file: shapes, units, counts."""
     if _is_network(file):
-        facts, rows = _network_info(file, drop_output_activation)
+        facts, rows = _network_info(file, drop_output_activation, read_limits)
     elif drop_output_activation:
         raise ArgumentError(f"--drop-output-activation is for networks, and {file} is none: leave it out.")
     else:
@@ -52,9 +53,11 @@ def _is_network(file: Path) -> bool:
         return stream.read(len(_ZIP_MAGIC)) == _ZIP_MAGIC
 
 
-def _network_info(file: Path, drop_output_activation: bool) -> tuple[dict[str, Any], list[tuple[str, str]]]:
+def _network_info(
+    file: Path, drop_output_activation: bool, read_limits: float
+) -> tuple[dict[str, Any], list[tuple[str, str]]]:
     """Describe a network file."""
-    network = describe_network(read_network(file, drop_output_activation))
+    network = describe_network(read_network(file, drop_output_activation, read_limits))
     facts = {
         "kind": "network",
         "file": str(file),

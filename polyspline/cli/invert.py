@@ -19,7 +19,7 @@ from polyspline.cli.common import (
     print_table,
     read_domain,
 )
-from polyspline.cli.networks import DropOption, NetworkArgument, read_network
+from polyspline.cli.networks import DropOption, LimitsOption, NetworkArgument, read_network
 from polyspline.cli.progress import inversion_progress, walk_progress
 from polyspline.cli.status import ExitStatus, say
 from polyspline.errors import ArgumentError, OutputError
@@ -90,6 +90,7 @@ def invert_command(
         typer.Option(metavar="FILE", help="Draw x, its reconstruction and both bounds: .png, .svg or .pdf."),
     ] = None,
     drop_output_activation: DropOption = False,
+    read_limits: LimitsOption = 1.0,
     json: JsonOption = False,
 ) -> int:
     """Find the z of a bounded domain whose G(z) is nearest to x, and prove how near any can be.
@@ -111,7 +112,9 @@ def invert_command(
     began = working_time()
     try:
         load("polyspline.inversion", "polyspline.enumeration")
-        task = _read_task(read_network(net, drop_output_activation), x, box, domain, norm, measure, plot)
+        task = _read_task(
+            read_network(net, drop_output_activation, read_limits), x, box, domain, norm, measure, plot
+        )
         results = _solve(task, method, solver, max_seconds, gap, partition)
     except KeyboardInterrupt:
         # It came while files and packages were being loaded.

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from polyspline.errors import ArgumentError, NonFiniteError, ShapeError
+from polyspline.errors import ArgumentError, InexactError, NonFiniteError, ShapeError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -127,16 +128,16 @@ def _read(path: Path, what: str) -> Floats:
         # numpy leaves a file that it opened itself open when it fails.
         with path.open("rb") as stream:
             return _as_numbers(_READERS[suffix](stream), path, what)
-    except (ArgumentError, ShapeError):
+    except (ArgumentError, ShapeError, InexactError):
         raise
     except _DAMAGE as wrong:
         raise ArgumentError(f"cannot read {what} from {path}: {wrong}; {_FORMATS}.") from wrong
 
 
 def _read_npy(stream: BinaryIO) -> Any:
-    from numpy.lib.format import read_array
+    from polyspline.network.npz import read_npy
 
-    return read_array(stream, allow_pickle=False)
+    return read_npy(stream, os.fstat(stream.fileno()).st_size, f"the array in {stream.name}", ArgumentError)
 
 
 def _read_json(stream: BinaryIO) -> Any:

@@ -6,7 +6,10 @@ import enum
 import os
 import sys
 import traceback
+from pathlib import Path
 from types import TracebackType
+
+from polyspline.text import one_line, visible
 
 # Set to anything to see where an internal error came from.
 TRACEBACK_VARIABLE = "POLYSPLINE_TRACEBACK"
@@ -22,14 +25,22 @@ class ExitStatus(enum.IntEnum):
     INTERRUPTED = 130
 
 
+_run_files: list[Path] = []
+
+
+def keeps_a_run(file: Path) -> None:
+    """Note that a command keeps what it finds in a run file, from which it can be resumed."""
+    _run_files.append(file)
+
+
 def say(sentence: str) -> None:
     """Print a note on stderr, where it never mixes with a result."""
-    print(sentence, file=sys.stderr, flush=True)
+    print(visible(sentence), file=sys.stderr, flush=True)
 
 
 def refuse(sentence: str) -> ExitStatus:
     """Print what is wrong with the input, on one line, and give the status for it."""
-    say(f"error: {' '.join(sentence.split())}")
+    say(f"error: {one_line(sentence)}")
     return ExitStatus.BAD_INPUT
 
 
@@ -47,9 +58,10 @@ def report_defect(kind: type[BaseException], error: BaseException, trace: Traceb
     if os.environ.get(TRACEBACK_VARIABLE):
         traceback.print_exception(kind, error, trace)
     if issubclass(kind, MemoryError):
-        say("internal error: the memory is used up; a run file keeps what was found, see --resume.")
+        kept = "; a run file keeps what was found, see --resume" if any(map(Path.is_file, _run_files)) else ""
+        say(f"internal error: the memory is used up{kept}.")
         return
-    described = " ".join(str(error).split()) or "no message"
+    described = one_line(str(error)) or "no message"
     say(
         f"internal error: {kind.__name__}: {described}; this is a defect of polyspline, please report it "
         f"with this line and what the same command prints under {TRACEBACK_VARIABLE}=1."

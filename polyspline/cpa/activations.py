@@ -207,6 +207,27 @@ def parse_activation(spelling: str, width: int) -> tuple[Unit, ...]:
     return shared(units)
 
 
+def parse_unit(spelling: str) -> Unit:
+    """One unit from its spelling, such as ``"relu"``, ``"leaky_relu:0.1"`` or ``"max:3"``.
+
+    Parameters
+    ----------
+    spelling : str
+        See `parse_activation`.
+
+    Returns
+    -------
+    ScalarUnit or MaxGroup
+
+    Raises
+    ------
+    UnknownActivationError, ShapeError, ArgumentError, NonFiniteError
+        As `parse_activation`.
+    """
+    (unit,) = _parse_one(spelling, None)
+    return unit
+
+
 def shared(units: Sequence[Unit]) -> tuple[Unit, ...]:
     """Make equal units one object, so that they can be told apart by identity."""
     known: dict[Unit, Unit] = {}

@@ -223,7 +223,7 @@ def make_layer(
     bias : array_like, shape (rows,), or None
         Real numbers; None is zeros.
     activation : str, ScalarUnit, MaxGroup, or sequence of them
-        A spelling (see `parse_activation`), one unit for all rows, or one for each output.
+        A spelling (see `parse_activation`), one unit for all rows, or one unit or spelling for each output.
     name : str
         Name of the layer in messages, e.g. ``"layer 0"``.
 
@@ -253,6 +253,13 @@ def make_layer(
         )
     units = _units_of(activation, rows, name)
     return Layer(w, b, units, spell_activation(units))
+
+
+def _unit_of(spelling: str, name: str) -> Unit:
+    try:
+        return parse_unit(spelling)
+    except PolysplineError as wrong:
+        raise type(wrong)(f"{name}: {wrong}") from wrong
 
 
 def _units_of(activation: ActivationLike, rows: int, name: str) -> tuple[Unit, ...]:

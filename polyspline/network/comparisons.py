@@ -70,6 +70,7 @@ def jumped(operator: str, x: Operand, bound: Operand = 0.0) -> Value:
     bounds = exact_floats(bound, "a constant of the model")
     steps = {at: piecewise.step(at, *levels) for at in np.unique(bounds).tolist()}
     shape = broadcast_shape(x.shape, bounds.shape)
+    x.graph.reserve(shape)
     functions = np.empty(shape, dtype=np.object_)
     functions.ravel()[:] = [steps[at] for at in np.broadcast_to(bounds, shape).ravel().tolist()]
     return Jumping(x.graph, np.broadcast_to(x.ids, shape), functions, x.graph.place, reason_against(operator))
@@ -126,6 +127,7 @@ def combined(operator: str, operands: list[Value]) -> Value:
         raise UnsupportedLayerError(first.reason)
     graph = first.graph
     shape = broadcast_shape(*(_shape(operand) for operand in operands))
+    graph.reserve(shape)
     entries = zip(*(_entries(operand, shape) for operand in operands), strict=True)
     roots: list[int] = []
     functions: list[Piecewise] = []

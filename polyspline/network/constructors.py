@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from polyspline.network.limits import DEFAULT, Limits
 from solvers.float_mode import gradual_underflow
 
 if TYPE_CHECKING:
@@ -62,7 +63,10 @@ def from_torch(
 
 @gradual_underflow()
 def from_onnx(
-    cls: type[Network], model: onnx.ModelProto | str | os.PathLike[str], drop_output_activation: bool = False
+    cls: type[Network],
+    model: onnx.ModelProto | str | os.PathLike[str],
+    drop_output_activation: bool = False,
+    limits: Limits = DEFAULT,
 ) -> Network:
     """Network from an ONNX model (opset 13 or later).
 
@@ -74,6 +78,8 @@ def from_onnx(
     drop_output_activation : bool
         As in `from_torch`. Of a classifier that returns the probabilities ``1 - p`` and ``p`` the
         network is then what goes into ``p``.
+    limits : Limits
+        How much the model may ask for; ``Limits() * 10`` is ten times as much as by default.
 
     Returns
     -------
@@ -90,12 +96,14 @@ def from_onnx(
         dynamic; names the node and the reason.
     ShapeError, NonFiniteError
         If shapes do not fit, or a weight is NaN or infinite.
+    TooLargeError
+        If the model asks for more than the limits.
     MissingExtraError
         If onnx is not installed.
     """
     from polyspline.network.from_onnx import lower_onnx
 
-    return cls(lower_onnx(model, drop_output_activation))
+    return cls(lower_onnx(model, drop_output_activation, limits))
 
 
 @gradual_underflow()

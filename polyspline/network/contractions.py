@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from polyspline.cpa.matrices import FloatArray, exact_floats
 from polyspline.errors import ShapeError, UnsupportedLayerError
-from polyspline.network.tensors import Operand, Tensor, combination, matmul, moved
+from polyspline.network.tensors import Operand, Tensor, combination, matmul, moved, normalised_axes
 
 _Scalar = TypeVar("_Scalar", bound=np.generic)
 _LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -56,6 +56,9 @@ def einsum(equation: str, operands: Sequence[Operand]) -> Tensor:
     # Outputs first, then what is added up; each of the two is one axis in the end.
     order = result + "".join(sorted(set(sizes) - set(result)))
     shape = tuple(sizes[letter] for letter in order)
+    graph = next(operand.graph for operand in operands if isinstance(operand, Tensor))
+    graph.reserve(shape[: len(result)])
+    graph.reserve_weights(*shape)
     factors: FloatArray = np.ones((1,) * len(order))
     for term, operand in zip(terms, operands, strict=True):
         if isinstance(operand, Tensor):
@@ -77,6 +80,13 @@ def _spelled_out(equation: str, shapes: Sequence[tuple[int, ...]]) -> tuple[list
     named = set(equation) - set(" .,->")
     if len(terms) != len(shapes) or not named <= set(_LETTERS):
         raise ShapeError(f"sums products by {equation!r} of {len(shapes)} tensors; expected a term for each.")
+    letters = right.replace("...", "")
+    if arrow and (len(set(letters)) < len(letters) or not set(letters) <= set(left) or "." in letters):
+        raise ShapeError(
+            f"sums products by {equation!r}; expected each letter of the result once, and from the terms."
+        )
+    if any(set(term.replace("...", "", 1)) & set(".->") for term in terms):
+        raise ShapeError(f"sums products by {equation!r}; expected letters and at most one ... in each term.")
     free = [letter for letter in _LETTERS if letter not in named]
     rest = [len(shape) - len(term.replace("...", "")) for term, shape in zip(terms, shapes, strict=True)]
     if any(count < 0 or (count and "..." not in term) for count, term in zip(rest, terms, strict=True)):
@@ -116,7 +126,11 @@ def cumulated(x: Tensor, axis: int, *, exclusive: bool = False, reverse: bool = 
     reverse : bool
         Whether the sums are of the entries from each one on.
     """
+    (axis,) = normalised_axes(axis, x.ids.ndim) or (0,)
+    if not x.ids.ndim:
+        raise ShapeError("adds up along an axis of a single number; expected at least one axis.")
     size = x.shape[axis]
+    x.graph.reserve_weights(size, size)
     added = np.triu(np.ones((size, size)), 1 if exclusive else 0)
     along = moved(lambda ids: np.moveaxis(ids, axis, -1), x)
     return moved(lambda ids: np.moveaxis(ids, -1, axis), matmul(along, added.T if reverse else added))

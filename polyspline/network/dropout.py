@@ -132,8 +132,12 @@ def dropconnect_mask(net: Network, rate: float, rng: np.random.Generator) -> lis
 
 def _as_mask(entries: npt.ArrayLike, number: int, ndim: int) -> FloatArray:
     """Numbers that a layer is multiplied by; booleans say what is kept."""
-    given = np.asarray(entries)
-    numbers = given.astype(np.float64) if given.dtype == np.bool_ else entries
+    numbers = entries
+    try:
+        given = np.asarray(entries)
+        numbers = given.astype(np.float64) if given.dtype == np.bool_ else entries
+    except ValueError:  # uneven rows, which `as_float_array` tells of
+        pass
     return as_float_array(numbers, f"mask of layer {number}", ndim)
 
 

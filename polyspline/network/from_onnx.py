@@ -7,10 +7,15 @@ from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from polyspline.cpa.layers import Layer
-from polyspline.errors import NetworkFileError, ShapeError, UnsupportedLayerError, require
+from polyspline.errors import NetworkFileError, PolysplineError, ShapeError, UnsupportedLayerError, require
+from polyspline.network.boundary import file_at_fault
 from polyspline.network.graph import Graph
+from polyspline.network.limits import DEFAULT, Budget, Limits
 from polyspline.network.lowering import lower
+from polyspline.network.onnx_check import complaint, count_operators
 from polyspline.network.onnx_run import initial_values, run_nodes
 from polyspline.network.tensors import Tensor, as_tensor
 
@@ -19,9 +24,17 @@ if TYPE_CHECKING:
 
 OLDEST_OPSET = 13
 
+_MOST_AXES = 32
+# On a model that the checker refuses, whatever goes wrong is the model's fault; on another one it is ours.
+_CAUSED_BY_THE_MODEL = (
+    ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError
+)  # fmt: skip
+
 
 def lower_onnx(
-    model: onnx.ModelProto | str | os.PathLike[str], drop_output_activation: bool = False
+    model: onnx.ModelProto | str | os.PathLike[str],
+    drop_output_activation: bool = False,
+    limits: Limits = DEFAULT,
 ) -> tuple[Layer, ...]:
     """Layers of an ONNX model; see `Network.from_onnx`.
 
@@ -30,6 +43,8 @@ def lower_onnx(
     model : onnx.ModelProto or path
     drop_output_activation : bool
         Whether a smooth function at the very end is left out.
+    limits : Limits
+        How much the model may ask for.
 
     Returns
     -------
@@ -38,24 +53,55 @@ def lower_onnx(
 
     Raises
     ------
-    NetworkFileError, UnsupportedLayerError, ShapeError, NonFiniteError, MissingExtraError
+    NetworkFileError, UnsupportedLayerError, ShapeError, NonFiniteError, TooLargeError, MissingExtraError
         As `Network.from_onnx`.
+
+    Notes
+    -----
+    The checker of onnx looks at the model first, with shape inference. Our own sentences about a model
+    that it refuses say more, so they come first; but no such model is read.
     """
     onnx = require("onnx", extra="onnx", purpose="read ONNX models")
     if not isinstance(model, str | os.PathLike | onnx.ModelProto):
         raise NetworkFileError(f"expected an ONNX model or the path of one, got a {type(model).__name__}.")
-    loaded = model if isinstance(model, onnx.ModelProto) else _read(Path(model))
-    opset = _checked_opset(loaded)
+    with file_at_fault("the ONNX model"):
+        loaded = model if isinstance(model, onnx.ModelProto) else _read(Path(model), limits)
+        opset = _checked_opset(loaded)
+        budget = Budget(limits)
+        count_operators(loaded, budget)
+        refused = complaint(loaded)
+        sentence = f"the ONNX model is refused by the checker of onnx: {refused}."
+        try:
+            layers = _lowered(loaded, opset, drop_output_activation, budget)
+        except PolysplineError:
+            raise
+        except _CAUSED_BY_THE_MODEL as wrong:
+            if refused is None:
+                raise
+            raise NetworkFileError(sentence) from wrong
+        if refused is not None:
+            raise NetworkFileError(sentence)
+        return layers
+
+
+def _lowered(
+    loaded: onnx.ModelProto, opset: int, drop_output_activation: bool, budget: Budget
+) -> tuple[Layer, ...]:
+    """Layers of a model."""
     plain = _with_functions_written_out(loaded)
     constants = initial_values(plain.graph)
     name, shape = _input(plain, constants)
-    graph = Graph()
+    graph = Graph(budget)
     ids = graph.inputs(prod(shape)).reshape(shape)
     values: dict[str, Any] = {**constants, name: Tensor(graph, ids)}
     output = run_nodes(
         plain.graph, values, opset, _output_name(plain), drop_output_activation=drop_output_activation
     )
     graph.place = "the output"
+    if not isinstance(output, Tensor | np.ndarray) or (
+        isinstance(output, np.ndarray) and output.dtype.kind not in "biuf"
+    ):
+        raise UnsupportedLayerError("the output of the ONNX model is no tensor of real numbers.")
     final = as_tensor(graph, output)
     if final.ids.size == 0:
         raise ShapeError("the model returns an empty tensor; expected at least one number.")
@@ -65,7 +111,7 @@ def lower_onnx(
 # ---- the file
 
 
-def _read(path: Path) -> onnx.ModelProto:
+def _read(path: Path, limits: Limits) -> onnx.ModelProto:
     """Model of a file, with its external data.
 
     Raises
@@ -94,6 +140,7 @@ def _read(path: Path) -> onnx.ModelProto:
         raise NetworkFileError(f"{name} is truncated, damaged, or no ONNX model: write it again.") from damage
     if not model.ir_version or not model.HasField("graph") or not model.graph.output:
         raise NetworkFileError(f"{name} is truncated, damaged, or no ONNX model: write it again.")
+    _check_external_sizes(model, path.parent, limits)
     try:
         load_external_data_for_model(model, str(path.parent))
     except (OSError, ValueError, onnx.checker.ValidationError) as missing:
@@ -104,6 +151,34 @@ def _read(path: Path) -> onnx.ModelProto:
             "or save the model with its weights inside."
         ) from missing
     return model
+
+
+def _check_external_sizes(model: onnx.ModelProto, folder: Path, limits: Limits) -> None:
+    """Refuse external data that is larger than the limits allow; a file counts as often as it is named.
+
+    Raises
+    ------
+    NetworkFileError
+        If it is anything but a plain file: a device or a pipe may never end.
+    TooLargeError
+        If it is too large.
+    """
+    from onnx import TensorProto
+
+    total = 0
+    for tensor in model.graph.initializer:
+        if tensor.data_location == TensorProto.EXTERNAL:
+            told = {entry.key: entry.value for entry in tensor.external_data}
+            file = folder / told.get("location", "")
+            if not file.exists():
+                continue  # which is told of by whoever loads it
+            if not file.is_file():
+                raise NetworkFileError(
+                    f"the weights in {str(file)!r} are in no plain file; save the model again."
+                )
+            length = told.get("length", "")
+            total += int(length) if length.isdecimal() and len(length) < 19 else file.stat().st_size
+            limits.check("unpacked_bytes", total, "the external data of the ONNX model")
 
 
 def _checked_opset(model: onnx.ModelProto) -> int:
@@ -131,7 +206,17 @@ def _checked_opset(model: onnx.ModelProto) -> int:
 def _with_functions_written_out(model: onnx.ModelProto) -> onnx.ModelProto:
     import onnx.inliner
 
-    return onnx.inliner.inline_local_functions(model) if model.functions else model
+    try:
+        return onnx.inliner.inline_local_functions(model) if model.functions else model
+    except (
+        RuntimeError,
+        ValueError,
+        TypeError,
+        onnx.checker.ValidationError,
+        onnx.defs.SchemaError,
+    ) as wrong:
+        line = (str(wrong).splitlines() or ["no reason given"])[0].rstrip(". ")
+        raise NetworkFileError(f"the functions of the ONNX model cannot be written out ({line}).") from wrong
 
 
 # ---- inputs, outputs and constants
@@ -156,13 +241,19 @@ def _input(model: onnx.ModelProto, constants: dict[str, Any]) -> tuple[str, tupl
     name, kind = given[0].name, given[0].type.tensor_type
     floats = (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16, TensorProto.BFLOAT16)
     if kind.elem_type not in floats:
-        came = TensorProto.DataType.Name(kind.elem_type) if kind.elem_type else "no tensor"
+        names_of_types = dict(TensorProto.DataType.items())
+        came = next(
+            (key for key, number in names_of_types.items() if number == kind.elem_type), "no known type"
+        )
+        came = came if kind.elem_type else "no tensor"
         raise UnsupportedLayerError(
             f"the input {name!r} of the ONNX model is of {came}; expected real numbers."
         )
     if not kind.HasField("shape"):
         raise UnsupportedLayerError(f"the input {name!r} of the ONNX model has no shape; export it with one.")
     sizes = [int(size.dim_value) if size.HasField("dim_value") else 0 for size in kind.shape.dim]
+    if len(sizes) > _MOST_AXES:
+        raise UnsupportedLayerError(f"the input {name!r} of the ONNX model has {len(sizes):,} axes.")
     shown = "(" + ", ".join(str(size) if size else "?" for size in sizes) + ")"
     if any(size < 1 for size in sizes[1:]) or (len(sizes) == 1 and not sizes[0]):
         raise UnsupportedLayerError(

@@ -16,6 +16,7 @@ from polyspline.cpa.activations import parse_activation
 from polyspline.cpa.layers import ActivationLike, Layer
 from polyspline.cpa.units import ScalarUnit
 from polyspline.errors import ArgumentError, ShapeError, UnsupportedLayerError, require
+from polyspline.network.limits import Budget
 from polyspline.network.lowering import lower
 from polyspline.network.tensors import Tensor, each_unit
 from polyspline.network.torch_program import Program, place_of, program_of
@@ -119,17 +120,19 @@ def lower_module(
     return lower(graph, outputs)
 
 
-def lower_program(program: Program, drop_output_activation: bool = False) -> tuple[Layer, ...]:
+def lower_program(
+    program: Program, drop_output_activation: bool = False, budget: Budget | None = None
+) -> tuple[Layer, ...]:
     """Layers of a torch program that was read from a file.
 
-    Parameters, result and errors are those of `lower_module`.
+    Parameters, result and errors are those of `lower_module`; ``budget`` is what the program may ask for.
     """
 
     def registered(number: int, x: Tensor) -> Tensor:
         raise UnsupportedLayerError("is an activation that was registered where the program was exported")
 
     graph, outputs = run_program(
-        program, drop_output_activation=drop_output_activation, registered=registered
+        program, drop_output_activation=drop_output_activation, registered=registered, budget=budget
     )
     return lower(graph, outputs)
 

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from polyspline.cpa.matrices import BoolArray, FloatArray, IntArray, SparseMatrix, exact_floats
 from polyspline.cpa.units import MaxGroup, ScalarUnit, Unit
 from polyspline.errors import NonFiniteError, UnsupportedLayerError
+from polyspline.network.limits import Budget
 
 ABSENT = -1
 """In place of an id: nothing is there, as in the zero padding of a convolution."""
@@ -115,24 +116,50 @@ class Graph:
         Number of scalars so far: ids are smaller.
     place : str
         Where in the model the nodes stand that are made now, for messages.
+    budget : Budget
+        What may still be made.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, budget: Budget | None = None) -> None:
         self.nodes: list[Node] = []
         self.place = "the model"
         self.size = 0
-        self._firsts: list[int] = []
+        self.budget = Budget() if budget is None else budget
+        # Of each node its first id, and whether it is one of constants; longer than there are nodes.
+        self._first = np.zeros(64, dtype=np.int64)
+        self._fixed = np.zeros(64, dtype=np.bool_)
 
     def _append(self, node: Node) -> IntArray:
+        number = len(self.nodes)
+        if number == len(self._first):
+            self._first = np.concatenate([self._first, np.zeros_like(self._first)])
+            self._fixed = np.concatenate([self._fixed, np.zeros_like(self._fixed)])
+        self._first[number], self._fixed[number] = node.first, isinstance(node, ConstantNode)
         self.nodes.append(node)
-        self._firsts.append(node.first)
         self.size = node.first + node.size
         return np.arange(node.first, self.size, dtype=np.int64)
+
+    # ---- limits
+
+    def reserve(self, shape: Sequence[int]) -> None:
+        """Ask for a tensor of some shape, before it is made.
+
+        Raises
+        ------
+        TooLargeError
+            If that is more than the limits allow.
+        """
+        self.budget.spend_shape("entries", shape, self.place)
+
+    def reserve_weights(self, *sizes: int) -> None:
+        """Ask for an affine map, or for windows, of so many entries, written out; like `reserve`."""
+        self.budget.spend_shape("weights", sizes, self.place)
 
     # ---- making nodes
 
     def inputs(self, size: int) -> IntArray:
         """Make the inputs of the network; ids, (size,)."""
+        self.reserve((size,))
         return self._append(InputNode(self.size, size))
 
     def constants(self, values: npt.ArrayLike) -> IntArray:
@@ -145,6 +172,7 @@ class Graph:
         """
         array = exact_floats(values, "a constant of the model")
         self._check_finite(array)
+        self.reserve(array.shape)
         return self._append(ConstantNode(self.size, array.ravel())).reshape(array.shape)
 
     def with_zeros(self, ids: IntArray) -> IntArray:
@@ -214,13 +242,13 @@ class Graph:
 
     def owners(self, ids: IntArray) -> IntArray:
         """Return the number of the node that makes each id; -1 for `ABSENT`."""
-        after = np.searchsorted(np.asarray(self._firsts), ids, side="right")
+        after = np.searchsorted(self._first[: len(self.nodes)], ids, side="right")
         return np.asarray(after, dtype=np.int64) - 1
 
     def is_constant(self, ids: IntArray) -> BoolArray:
         """Whether each id is that of a constant."""
-        table = np.array([*(isinstance(node, ConstantNode) for node in self.nodes), False])
-        return np.asarray(table[self.owners(ids)], dtype=np.bool_)
+        owners = self.owners(ids)
+        return np.asarray(self._fixed[owners] & (owners >= 0), dtype=np.bool_)
 
     def values_of(self, ids: IntArray) -> FloatArray:
         """Values of constants, in the shape of the ids."""
@@ -241,11 +269,18 @@ class Graph:
             )
 
 
+_FEW = 64
+"""Ids are few if there are so many times as many below the bound."""
+
+
 def numbered(ids: IntArray, size: int) -> tuple[IntArray, IntArray]:
     """Find the distinct ones of some ids below a size, ascending, and the place of each among them.
 
-    Like ``numpy.unique``, but in linear time, as the ids are small.
+    Like ``numpy.unique``, but in linear time where the ids are not few.
     """
+    if len(ids) * _FEW < size:
+        few, which = np.unique(ids, return_inverse=True)
+        return few, which.astype(np.int64, copy=False)
     position = np.zeros(size, dtype=np.int64)
     position[ids] = 1
     distinct = np.flatnonzero(position)

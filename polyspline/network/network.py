@@ -119,7 +119,7 @@ class Network:
             One: the hidden layers have it, and the output is affine. A list: one for each layer,
             the last included; an entry is a spelling such as ``"relu"``, ``"leaky_relu:0.1"``,
             ``"identity"``, ``"max:2"`` (the maximum of every two rows), one unit (`ScalarUnit`,
-            `MaxGroup`), or one for each output.
+            `MaxGroup`), or a list of a spelling or a unit for each output.
 
         Returns
         -------

@@ -4,34 +4,56 @@ from __future__ import annotations
 
 import os
 import re
-import struct
+import warnings
 import zipfile
-import zlib
 from collections.abc import Mapping
+from math import prod
 from pathlib import Path
-from typing import Any
+from tokenize import TokenError
+from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
+from numpy.lib import format as npy_format
 
 from polyspline.cpa.matrices import Matrix, SparseMatrix, exact_floats
-from polyspline.errors import NetworkFileError, PolysplineError
+from polyspline.errors import NetworkFileError, PolysplineError, TooLargeError
 from polyspline.files import whole_file
+from polyspline.network.boundary import ARCHIVE_DAMAGE, shortened
+from polyspline.network.limits import DEFAULT, Limits
 
 Arrays = dict[str, npt.NDArray[Any]]
+
+_MOST_AXES = 32
+"""Axes that an array of a file may have."""
 
 _NUMBERED = re.compile(r"(weight|bias)_(0|[1-9][0-9]*)")
 _SPARSE = ("data", "indices", "indptr", "shape")
 _FORMAT = "weight_0, bias_0, weight_1, bias_1, ... and activation"
-# All that zipfile, zlib and numpy's header parser raise on damaged bytes.
-_DAMAGE = (
-    ValueError, OSError, EOFError, KeyError, RuntimeError, MemoryError, TypeError, SyntaxError,
-    zipfile.BadZipFile, zlib.error, struct.error,
-)  # fmt: skip
+# What numpy's parser of headers raises on text that is none: it is Python's own parser, behind a tokenizer.
+_HEADER_DAMAGE = (
+    ValueError,
+    TypeError,
+    SyntaxError,
+    TokenError,
+    OverflowError,
+    RecursionError,
+    KeyError,
+    MemoryError,
+)
+_HEADERS = {
+    (1, 0): npy_format.read_array_header_1_0, (2, 0): npy_format.read_array_header_2_0,
+    (3, 0): npy_format.read_array_header_2_0,
+}  # fmt: skip
+"""Readers of headers by version; 3 is 2 with names of fields in UTF-8, and fields are refused."""
 
 
 def read_arrays(
-    path: str | os.PathLike[str], *, error: type[PolysplineError] = NetworkFileError, what: str = "network"
+    path: str | os.PathLike[str],
+    *,
+    error: type[PolysplineError] = NetworkFileError,
+    what: str = "network",
+    limits: Limits = DEFAULT,
 ) -> Arrays:
     """All arrays of an ``.npz`` file.
 
@@ -42,6 +64,8 @@ def read_arrays(
         What to raise if the file cannot be read.
     what : str
         What the file is, for messages.
+    limits : Limits
+        What the file may unpack to.
 
     Returns
     -------
@@ -52,6 +76,8 @@ def read_arrays(
     error
         If the file is missing, a folder, not readable, empty, not a zip archive, truncated or
         otherwise damaged, or holds pickled objects (which are never loaded).
+    TooLargeError
+        If its members, the unused ones too, unpack to more than the limits allow.
     """
     place = Path(path)
     name = f"{what} file {os.fspath(path)!r}"
@@ -70,18 +96,72 @@ def read_arrays(
         raise error(f"{name} is not an .npz (zip) archive: write it with numpy.savez.")
     arrays: Arrays = {}
     try:
-        # numpy leaves a file that it opened itself open when it fails.
-        with place.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
-            for key in archive.files:
-                arrays[key] = np.asarray(archive[key])
-    except _DAMAGE as damage:
-        if "allow_pickle" in str(damage) or "pickled" in str(damage):
-            raise error(
-                f"{name} holds pickled objects, which are never loaded because they can run code: "
-                "save plain arrays of numbers and strings."
-            ) from damage
+        with zipfile.ZipFile(place) as archive:
+            members = archive.infolist()
+            limits.check("unpacked_bytes", sum(member.file_size for member in members), name)
+            for member in members:
+                with archive.open(member) as stream:
+                    key = member.filename.removesuffix(".npy")
+                    arrays[key] = read_npy(stream, member.file_size, f"{name}: {shortened(key)}", error)
+    except ARCHIVE_DAMAGE as damage:
         raise error(f"{name} is truncated or damaged ({type(damage).__name__}): write it again.") from damage
+    except MemoryError as full:
+        raise TooLargeError(f"{name} does not fit into memory.") from full
     return arrays
+
+
+def read_npy(stream: IO[bytes], size: int, name: str, error: type[PolysplineError]) -> npt.NDArray[Any]:
+    """Array in numpy's own format; no more is allocated than there are bytes.
+
+    Parameters
+    ----------
+    stream : binary stream
+    size : int
+        Bytes that it has.
+    name : str
+        What it is, as it reads at the start of a message.
+    error : exception class
+        What to raise if it cannot be read.
+
+    Returns
+    -------
+    ndarray
+
+    Raises
+    ------
+    error
+        If the header is none, the array has pickled objects or anything but numbers and strings, or the
+        member has other than the bytes that the header tells of.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of old headers, and of Python that no header holds
+            version = npy_format.read_magic(stream)
+            shape, by_columns, dtype = _HEADERS[version](stream)
+    except _HEADER_DAMAGE as damage:
+        raise error(
+            f"{name} is no array, or its header is damaged ({type(damage).__name__}); write it again with "
+            "numpy.savez."
+        ) from damage
+    if dtype.hasobject:
+        raise error(
+            f"{name} holds pickled objects, which are never loaded because they can run code: "
+            "save plain arrays of numbers and strings."
+        )
+    if dtype.kind not in "biufcUS" or dtype.itemsize < 1 or min(shape, default=0) < 0:
+        raise error(f"{name} has shape {shape} of {dtype}; expected an array of numbers or strings.")
+    if prod(shape) * dtype.itemsize > size or len(shape) > _MOST_AXES:
+        raise error(f"{name} has the shape {shape} in its header, but only {size:,} bytes; write it again.")
+    content = stream.read()
+    if len(content) != prod(shape) * dtype.itemsize:
+        raise error(
+            f"{name} has {len(content):,} bytes of numbers, but its header tells of "
+            f"{prod(shape) * dtype.itemsize:,}; write it again."
+        )
+    flat = (
+        np.frombuffer(bytearray(content), dtype=dtype, count=prod(shape)) if content else np.empty(0, dtype)
+    )
+    return flat.reshape(shape, order="F" if by_columns else "C")
 
 
 def write_arrays(path: str | os.PathLike[str], arrays: Mapping[str, npt.NDArray[Any]]) -> None:
@@ -205,7 +285,7 @@ def _sparse(arrays: Mapping[str, npt.NDArray[Any]], number: int, source: str) ->
     try:
         matrix: SparseMatrix = csr_array((data, indices, indptr), shape=tuple(shape.tolist()))
         matrix.check_format(full_check=True)
-    except (ValueError, TypeError) as wrong:
+    except (ValueError, TypeError, OverflowError) as wrong:
         raise NetworkFileError(
             f"{source}: weight_{number} is not a matrix in compressed rows ({wrong}); save the network again."
         ) from wrong

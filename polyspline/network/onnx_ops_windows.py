@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from polyspline.cpa.matrices import FloatArray, IntArray
-from polyspline.errors import UnsupportedLayerError
+from polyspline.errors import ShapeError, UnsupportedLayerError
 from polyspline.network import tensors, windows
 from polyspline.network.onnx_call import Call
 from polyspline.network.tensors import Tensor
@@ -17,14 +18,33 @@ from polyspline.network.windows import Window
 
 Array = npt.NDArray[Any]
 
+_PADDINGS = ("NOTSET", "VALID", "SAME_UPPER", "SAME_LOWER")
+
 
 def _window(call: Call, sizes: Sequence[int], kernel: Sequence[int]) -> Window:
-    """Window of a convolution or a pool over an input of the given sizes."""
+    """Window of a convolution or a pool over an input of the given sizes.
+
+    Raises
+    ------
+    ShapeError
+        If it has not a number for each axis, a padding is negative, or the kind of padding is unknown.
+    """
     dims = len(sizes)
+    if tuple(kernel) != call.numbers("kernel_shape", kernel) or len(kernel) != dims:
+        raise ShapeError(
+            f"has a kernel of shape {tuple(kernel)} (kernel_shape {call['kernel_shape']}) over {dims} axes; "
+            "expected a size for each."
+        )
     stride, dilation = call.numbers("strides", [1] * dims), call.numbers("dilations", [1] * dims)
     mode = call["auto_pad"] or "NOTSET"
     pads = call.numbers("pads", [0] * 2 * dims)
     before, after = pads[:dims], pads[dims:]
+    if min(pads, default=0) < 0 or len(pads) != 2 * dims or mode not in _PADDINGS:
+        raise ShapeError(
+            f"is padded by {list(pads)} ({mode}); expected two numbers >= 0 for each of {dims} axes, and one of "
+            f"{', '.join(_PADDINGS)}."
+        )
+    window = Window(tuple(kernel), stride, before, after, dilation, bool(call["ceil_mode"]))
     if mode == "VALID":
         before = after = (0,) * dims
     elif mode in ("SAME_UPPER", "SAME_LOWER"):
@@ -34,26 +54,31 @@ def _window(call: Call, sizes: Sequence[int], kernel: Sequence[int]) -> Window:
         ]
         half, rest = tuple(some // 2 for some in room), tuple(some - some // 2 for some in room)
         before, after = (half, rest) if mode == "SAME_UPPER" else (rest, half)
-    return Window(tuple(kernel), stride, before, after, dilation, bool(call["ceil_mode"]))
+    return replace(window, before=before, after=after)
 
 
-def _fixed(*weights: Any) -> None:
-    if any(isinstance(weight, Tensor) for weight in weights):
+def _fixed(x: Any, *weights: Any) -> None:
+    if not isinstance(x, Tensor) or any(isinstance(weight, Tensor) for weight in weights):
         raise UnsupportedLayerError("has weights that depend on the input, which is not piecewise affine")
 
 
 def _convolution(call: Call, x: Tensor, weight: Array, bias: Array | None = None) -> Tensor:
-    _fixed(weight, bias)
+    _fixed(x, weight, bias)
     window = _window(call, x.shape[2:], weight.shape[2:])
-    return windows.convolution(x, weight, bias, window, int(call["group"] or 1))
+    return windows.convolution(x, weight, bias, window, call.whole("group", 1))
 
 
 def _transposed(call: Call, x: Tensor, weight: Array, bias: Array | None = None) -> Tensor:
-    _fixed(weight, bias)
+    _fixed(x, weight, bias)
     dims = weight.ndim - 2
     extra = call.numbers("output_padding", [0] * dims)
     window = _window(call, x.shape[2:], weight.shape[2:])
     mode, wanted = call["auto_pad"] or "NOTSET", call["output_shape"]
+    if len(extra) != dims or (wanted is not None and len(wanted) != dims):
+        raise ShapeError(
+            f"has the output padding {extra} and the output shape {wanted}; expected a number for each of {dims} "
+            "axes."
+        )
     if wanted is not None or mode in ("SAME_UPPER", "SAME_LOWER"):
         sizes = zip(x.shape[2:], window.stride, window.kernel, window.dilation, extra, strict=True)
         target = wanted or [size * step for size, step in zip(x.shape[2:], window.stride, strict=True)]
@@ -64,7 +89,7 @@ def _transposed(call: Call, x: Tensor, weight: Array, bias: Array | None = None)
         half, rest = tuple(some // 2 for some in room), tuple(some - some // 2 for some in room)
         before, after = (half, rest) if mode == "SAME_UPPER" else (rest, half)
         window = Window(window.kernel, window.stride, before, after, window.dilation)
-    return windows.transposed_convolution(x, weight, bias, window, extra, int(call["group"] or 1))
+    return windows.transposed_convolution(x, weight, bias, window, extra, call.whole("group", 1))
 
 
 def _max_pool(call: Call, x: Tensor) -> list[Tensor | None]:
@@ -121,7 +146,12 @@ def _resize(
         )
     if (call["keep_aspect_ratio_policy"] or "stretch") != "stretch":
         raise UnsupportedLayerError("resizes by keeping the aspect ratio; export it with fixed sizes")
-    axes = call.numbers("axes", range(x.ids.ndim))
+    axes = tensors.normalised_axes(call.numbers("axes", range(x.ids.ndim)), x.ids.ndim)
+    given = sizes if sizes is not None and sizes.size else scales
+    if given is not None and (given.size != len(axes) or not (np.isfinite(given) & (given > 0)).all()):
+        raise ShapeError(
+            f"resizes {len(axes)} axes by {given.ravel().tolist()}; expected a positive number for each."
+        )
     found = x
     for place, axis in enumerate(axes):
         size = x.shape[axis]
@@ -133,6 +163,9 @@ def _resize(
             count = int(np.floor(size * scale))
         else:
             raise UnsupportedLayerError("resizes to a size that is not given")
+        if count < 1:
+            raise ShapeError(f"resizes an axis of {size} to {count}; expected at least one entry.")
+        x.graph.reserve((*found.shape[:axis], count, *found.shape[axis + 1 :]))
         coordinates = call["coordinate_transformation_mode"] or "half_pixel"
         if count != size or coordinates == "tf_crop_and_resize":
             where = _coordinates(count, size, scale, coordinates)
@@ -144,6 +177,8 @@ def _resized(
     x: Tensor, axis: int, where: FloatArray, size: int, rounding: str | None, linear: bool
 ) -> Tensor:
     if not linear:
+        if (rounding or "round_prefer_floor") not in _ROUNDINGS:
+            raise UnsupportedLayerError(f"resizes with the rounding {rounding!r}, which is not supported")
         nearest = _ROUNDINGS[rounding or "round_prefer_floor"](where)
         index: IntArray = np.clip(nearest, 0, size - 1).astype(np.int64)
         return tensors.moved(lambda ids: np.take(ids, index, axis=axis), x)

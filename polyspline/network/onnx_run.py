@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from polyspline.cpa.matrices import exact_floats
-from polyspline.errors import NetworkFileError, PolysplineError, UnsupportedLayerError
+from polyspline.errors import InvariantError, NetworkFileError, PolysplineError, UnsupportedLayerError
+from polyspline.network.boundary import DATA_ERRORS
 from polyspline.network.comparisons import JUMPS, Jumping, combined, jumped
 from polyspline.network.graph import Graph
-from polyspline.network.onnx_call import Call
+from polyspline.network.onnx_call import Call, call_of
 from polyspline.network.onnx_ops import MOVING, OPERATORS, PASSING
+from polyspline.network.onnx_reference import evaluated, takes
 from polyspline.network.reasons import Refusal, accepted, reason_against, refused
 from polyspline.network.tensors import Tensor
 
@@ -23,16 +25,13 @@ _CONTROL_FLOW = frozenset({"If", "Loop", "Scan", "SequenceMap"})
 _RANDOM = frozenset(
     {"RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Bernoulli", "Multinomial"}
 )
-# What the reference implementation of an operator raises on inputs that it does not take.
-_FAILURES = (
-    TypeError,
-    ValueError,
-    RuntimeError,
-    AttributeError,
-    LookupError,
-    AssertionError,
-    NotImplementedError,
-)
+_REALS = frozenset(
+    {
+        "bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float16",
+        "float32", "float64", "bfloat16",
+    }
+)  # fmt: skip
+"""Types of numbers that an operator of ours computes with."""
 
 
 def run_nodes(
@@ -93,8 +92,14 @@ class _Runner:
                     "damaged, or its nodes are not in order."
                 )
             found = self.run(node, place, values)
-            results = found if isinstance(found, list | tuple) else [found] * len(node.output)
-            values |= dict(zip(node.output, results, strict=False))
+            results = list(found) if isinstance(found, list | tuple) else [found]
+            if isinstance(found, Refusal):
+                results = [found] * len(node.output)
+            results += [None] * (len(node.output) - len(results))
+            for count, (name, result) in enumerate(zip(node.output, results, strict=False), 1):
+                if name:
+                    unknown = Refusal(place, f"has a result number {count}, which is not supported")
+                    values[name] = unknown if result is None else result
 
     def run(self, node: onnx.NodeProto, place: str, values: Mapping[str, Any]) -> Any:
         """Results of a node; a Refusal if it cannot be expressed."""
@@ -102,12 +107,12 @@ class _Runner:
         inputs = [values[name] if name else None for name in node.input]
         while inputs and inputs[-1] is None:
             inputs.pop()
-        if node.op_type == "If" and isinstance(inputs[0], np.ndarray):
-            return self._branch(node, bool(inputs[0].all()), values)
-        if node.op_type in _CONTROL_FLOW:
-            return Refusal(place, "is control flow; only straight programs are supported")
-        call = _call(node, self.opset)
         try:
+            call = call_of(node, self.opset, place)
+            if node.op_type == "If" and isinstance(inputs[0], np.ndarray) and inputs[0].size == 1:
+                return self._branch(call["then_branch" if inputs[0].all() else "else_branch"], place, values)
+            if node.op_type in _CONTROL_FLOW:
+                return Refusal(place, "is control flow; only straight programs are supported")
             stopped = next((value for value in inputs if isinstance(value, Refusal)), None)
             if stopped is not None:
                 return self._refused(node, call, stopped, inputs)
@@ -117,18 +122,27 @@ class _Runner:
         except UnsupportedLayerError as wrong:
             before = next((value for value in inputs if isinstance(value, Tensor)), None)
             return refused(place, node.op_type, wrong, before)
+        except InvariantError:
+            raise
+        except DATA_ERRORS as wrong:
+            if isinstance(wrong, PolysplineError):
+                message = str(wrong)
+                raise type(wrong)(message if message.startswith(place) else f"{place}: {message}") from wrong
+            if takes(self.graph, node, [_zeros(value) for value in inputs], self.opset):
+                raise  # a good model, and a defect of ours
+            return Refusal(place, f"does not take what it gets ({wrong})")
         except PolysplineError as wrong:
             message = str(wrong)
             raise type(wrong)(message if message.startswith(place) else f"{place}: {message}") from wrong
 
-    def _branch(self, node: onnx.NodeProto, holds: bool, values: Mapping[str, Any]) -> list[Any]:
+    def _branch(self, branch: onnx.GraphProto, place: str, values: Mapping[str, Any]) -> list[Any]:
         """Results of a decision that does not depend on the input, which exporters leave now and then."""
-        (branch,) = (
-            entry.g for entry in node.attribute if entry.name == ("then_branch" if holds else "else_branch")
-        )
         inside = {**values, **initial_values(branch)}
         self.run_all(branch, inside)
-        return [inside.get(entry.name) for entry in branch.output]
+        for entry in branch.output:
+            if entry.name not in inside:
+                raise NetworkFileError(f"nothing in a branch of {place} makes its output {entry.name!r}.")
+        return [inside[entry.name] for entry in branch.output]
 
     def _dispatch(self, node: onnx.NodeProto, call: Call, inputs: list[Any]) -> Any:
         name = node.op_type
@@ -138,6 +152,8 @@ class _Runner:
             )
         if name in PASSING:
             return PASSING[name](call, *inputs)
+        if any(isinstance(value, list) for value in inputs):
+            raise UnsupportedLayerError("works on a sequence of tensors, which is not supported")
         if any(isinstance(value, Jumping) for value in inputs):
             return combined(name, [_plain(value) for value in inputs])
         if name in JUMPS:
@@ -173,7 +189,7 @@ class _Runner:
             return Refusal(
                 place, f"is an operator of {node.domain!r}, not of ONNX itself (a custom operator)"
             )
-        return _evaluated(node, inputs, self.opset)
+        return evaluated(self.graph, node, inputs, self.opset)
 
     def _simplified(self, found: Any) -> Any:
         """Tensors that turn out to be constant, as such."""
@@ -187,7 +203,8 @@ class _Runner:
         """Operators that only move numbers around run on the ids themselves, counted from 1."""
 
         def covered(value: Any) -> Any:
-            if isinstance(value, np.ndarray) and value.dtype.kind == "f":
+            if isinstance(value, np.ndarray) and value.dtype.kind not in "biu":
+                value = _plain(value)
                 return np.asarray(self.graph.constants(value) + 1)
             return np.asarray(value.ids + 1) if isinstance(value, Tensor) else value
 
@@ -195,7 +212,7 @@ class _Runner:
             raise UnsupportedLayerError(
                 f"puts the {call['reduction']} into entries that it chooses, which is not supported"
             )
-        found = _evaluated(node, [covered(value) for value in inputs], self.opset)
+        found = evaluated(self.graph, node, [covered(value) for value in inputs], self.opset)
         results = found if isinstance(found, list) else [found]
         return [Tensor(self.graph, self.graph.with_zeros(np.asarray(some, np.int64) - 1)) for some in results]
 
@@ -223,12 +240,21 @@ def initial_values(graph: onnx.GraphProto) -> dict[str, Any]:
                 "the path of the model in place of the model."
             )
         try:
+            if min(tensor.dims, default=0) < 0:
+                raise ValueError(f"its shape is {tuple(tensor.dims)}")
             found[tensor.name] = np.asarray(numpy_helper.to_array(tensor))
-        except (ValueError, TypeError, KeyError) as damage:
+        except (ValueError, TypeError, KeyError, OverflowError, RuntimeError, AttributeError) as damage:
             raise NetworkFileError(
                 f"the constant {tensor.name!r} of the ONNX model is damaged: {damage}."
             ) from damage
     return found
+
+
+def _zeros(value: Any) -> Any:
+    """Zeros in place of what depends on the input of the network."""
+    if isinstance(value, Tensor):
+        return np.zeros(value.shape)
+    return np.zeros(value.roots.shape) if isinstance(value, Jumping) else value
 
 
 def _is_two_classes(node: onnx.NodeProto, inputs: list[Any]) -> bool:
@@ -240,46 +266,18 @@ def _is_two_classes(node: onnx.NodeProto, inputs: list[Any]) -> bool:
     return node.op_type == "Concat" and len(inputs) == 2 and len(origins) == 1 and None not in origins
 
 
-def _call(node: onnx.NodeProto, opset: int) -> Call:
-    from onnx.helper import get_attribute_value
-
-    attributes = {entry.name: get_attribute_value(entry) for entry in node.attribute}
-    texts = {key: value.decode() for key, value in attributes.items() if isinstance(value, bytes)}
-    return Call({**attributes, **texts}, opset)
-
-
 def _plain(value: Any) -> Any:
-    """Floating-point arrays in float64, all else as it is."""
-    if isinstance(value, np.ndarray) and value.dtype.kind not in "iub":
-        return exact_floats(value, "a constant of the model")
-    return value
-
-
-def _evaluated(node: onnx.NodeProto, inputs: list[Any], opset: int) -> list[Any]:
-    """Results of a node on arrays, as ONNX defines them.
+    """Floating-point arrays in float64, all else as it is.
 
     Raises
     ------
     UnsupportedLayerError
-        If the inputs do not fit it.
+        If an array is of other numbers than an operator of ours computes with, as complex ones.
     """
-    from onnx import helper
-    from onnx.reference import ReferenceEvaluator
-
-    names = [name for name in node.input if name]
-    arrays = dict(zip(node.input, inputs, strict=False))
-    anything = helper.make_tensor_type_proto(1, None)  # the reference implementation does not check types
-    graph = helper.make_graph(
-        [node], "node",
-        [helper.make_value_info(name, anything) for name in dict.fromkeys(names)],
-        [helper.make_value_info(name, anything) for name in node.output if name],
-    )  # fmt: skip
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)])
-    try:
-        found = iter(
-            ReferenceEvaluator(model).run(None, {name: arrays[name] for name in dict.fromkeys(names)})
+    if isinstance(value, np.ndarray) and value.dtype.name not in _REALS:
+        raise UnsupportedLayerError(
+            f"computes with constants of the type {value.dtype}; supported are floats, integers and truth values"
         )
-    except _FAILURES as wrong:
-        line = (str(wrong).strip().splitlines() or [type(wrong).__name__])[0].rstrip(". ")
-        raise UnsupportedLayerError(f"does not take what it gets ({line})") from wrong
-    return [next(found) if name else None for name in node.output]
+    if isinstance(value, np.ndarray) and value.dtype.kind not in "iub":
+        return exact_floats(value, "a constant of the model")
+    return value

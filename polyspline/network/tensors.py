@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import TypeAlias, TypeVar
 
 import numpy as np
@@ -88,6 +89,8 @@ def weighted_sum(terms: Sequence[tuple[Tensor, npt.ArrayLike]], bias: npt.ArrayL
     factors = [exact_floats(factor, _CONSTANT) for _, factor in terms]
     offset = exact_floats(bias, _CONSTANT)
     shape = broadcast_shape(*(t.shape for t, _ in terms), *(f.shape for f in factors), offset.shape)
+    graph.reserve(shape)
+    graph.reserve_weights(len(terms), *shape)
     ids = [np.broadcast_to(tensor.ids, shape).ravel() for tensor, _ in terms]
     spread = [np.broadcast_to(factor, shape).ravel() for factor in factors]
     made = combination(
@@ -177,6 +180,8 @@ def matmul(x: Operand, y: Operand) -> Tensor:
         raise UnsupportedLayerError(_PRODUCT)
     if isinstance(x, Tensor):
         weight = _plain(y)
+        if not (x.ids.ndim and weight.ndim):
+            raise ShapeError("multiplies matrices, but gets a single number; expected at least one axis.")
         rows = x.ids[None] if x.ids.ndim == 1 else x.ids
         matrix = weight[:, None] if weight.ndim == 1 else weight
         found = _rows_times(x.graph, rows, matrix)
@@ -185,6 +190,8 @@ def matmul(x: Operand, y: Operand) -> Tensor:
     assert isinstance(y, Tensor)
     # (x y)^T = y^T x^T, with vectors left as they are.
     left = _plain(x)
+    if not (left.ndim and y.ids.ndim):
+        raise ShapeError("multiplies matrices, but gets a single number; expected at least one axis.")
     turned = matmul(moved(_swapped, y), _swapped(left))
     return moved(_swapped, turned) if left.ndim > 1 and y.ids.ndim > 1 else turned
 
@@ -203,6 +210,8 @@ def _rows_times(graph: Graph, rows: IntArray, matrix: FloatArray) -> IntArray:
     ids, factors = rows[..., :, None, :], np.swapaxes(matrix, -1, -2)[..., None, :, :]
     shape = broadcast_shape(ids.shape, factors.shape)
     width = shape[-1]
+    graph.reserve(shape[:-1])
+    graph.reserve_weights(*shape)
     made = combination(
         np.broadcast_to(ids, shape).reshape(-1, width), np.broadcast_to(factors, shape).reshape(-1, width),
         np.zeros(int(np.prod(shape[:-1]))), graph,
@@ -213,10 +222,18 @@ def _rows_times(graph: Graph, rows: IntArray, matrix: FloatArray) -> IntArray:
 def linear(x: Tensor, weight: npt.ArrayLike, bias: npt.ArrayLike | None) -> Tensor:
     """Linear layer ``x @ weight.T + bias``, as one affine map."""
     w = exact_floats(weight, _CONSTANT)
+    if w.ndim != 2 or not x.ids.ndim:
+        raise ShapeError(
+            f"has weights of shape {w.shape} for an input of shape {x.shape}; expected a matrix."
+        )
     if x.shape[-1] != w.shape[-1]:
         raise ShapeError(f"takes {w.shape[-1]} inputs, but gets {x.shape[-1]}; the two must be equal.")
     shape = (*x.shape[:-1], len(w), w.shape[1])
     offset = np.zeros(len(w)) if bias is None else exact_floats(bias, _CONSTANT)
+    if offset.shape not in ((), (1,), (len(w),)):
+        raise ShapeError(f"has a bias of shape {offset.shape}; expected ({len(w)},), one for each output.")
+    x.graph.reserve(shape[:-1])
+    x.graph.reserve_weights(*shape)
     made = combination(
         np.broadcast_to(x.ids[..., None, :], shape).reshape(-1, w.shape[1]),
         np.broadcast_to(w, shape).reshape(-1, w.shape[1]),
@@ -227,19 +244,32 @@ def linear(x: Tensor, weight: npt.ArrayLike, bias: npt.ArrayLike | None) -> Tens
 
 
 def normalised_axes(axes: int | Sequence[int] | None, ndim: int) -> tuple[int, ...]:
-    """Axes as numbers from 0; all of them for None or an empty sequence."""
+    """Axes as numbers from 0; all of them for None or an empty sequence.
+
+    Raises
+    ------
+    ShapeError
+        If there is no such axis, or one is given twice. A single number has the axis 0, as in torch.
+    """
     if axes is None or (not isinstance(axes, int) and len(axes) == 0):
         return tuple(range(ndim))
-    given = [axes] if isinstance(axes, int) else list(axes)
-    return tuple(sorted(int(axis) % max(1, ndim) for axis in given)) if ndim else ()
+    given = [axes] if isinstance(axes, int) else [int(axis) for axis in axes]
+    known = max(1, ndim)
+    found = sorted(axis + known if axis < 0 else axis for axis in given)
+    if found[0] < 0 or found[-1] >= known or len(set(found)) < len(found):
+        raise ShapeError(
+            f"works along the axes {given} of a tensor with {ndim}; expected different ones from {-known} "
+            f"to {known - 1}."
+        )
+    return tuple(found) if ndim else ()
 
 
 def gathered(x: Tensor, axes: int | Sequence[int] | None, keep: bool) -> tuple[IntArray, tuple[int, ...]]:
     """Members of each reduced entry, (n, k), and the shape of the result."""
     reduced = normalised_axes(axes, x.ids.ndim)
     others = [axis for axis in range(x.ids.ndim) if axis not in reduced]
-    width = int(np.prod([x.shape[axis] for axis in reduced]))
-    members = np.transpose(x.ids, [*others, *reduced]).reshape(-1, width)
+    width, count = (prod(x.shape[axis] for axis in some) for some in (reduced, others))
+    members = np.transpose(x.ids, [*others, *reduced]).reshape(count, width)
     if keep:
         return members, tuple(1 if axis in reduced else size for axis, size in enumerate(x.shape))
     return members, tuple(x.shape[axis] for axis in others)
@@ -248,6 +278,10 @@ def gathered(x: Tensor, axes: int | Sequence[int] | None, keep: bool) -> tuple[I
 def total(x: Tensor, axes: int | Sequence[int] | None, keep: bool, mean: bool) -> Tensor:
     """Sum or mean over some axes."""
     members, shape = gathered(x, axes, keep)
+    if mean and not members.shape[1]:
+        raise ShapeError("takes the mean of no numbers at all; expected at least one.")
+    x.graph.reserve(shape)
+    x.graph.reserve_weights(*members.shape)
     factor = 1.0 / members.shape[1] if mean else 1.0
     made = combination(members, np.full(members.shape, factor), np.zeros(len(members)), x.graph)
     return Tensor(x.graph, made.reshape(shape))
@@ -262,6 +296,13 @@ def normalised(
     epsilon: float,
 ) -> Tensor:
     """Batch norm by running statistics, one for each channel (axis 1): one factor and one offset each."""
+    channels = x.shape[1:2]
+    for given in (mean, variance, weight, bias):
+        if given is not None and np.shape(given) != channels:
+            raise ShapeError(
+                f"normalises by numbers of shape {np.shape(given)} an input of shape {x.shape}; expected "
+                "one for each channel (axis 1)."
+            )
     with np.errstate(invalid="ignore", divide="ignore"):  # a negative variance makes NaN, which is refused
         factor = 1.0 / np.sqrt(exact_floats(variance, _CONSTANT) + epsilon)
         factor = factor if weight is None else factor * exact_floats(weight, _CONSTANT)
@@ -283,6 +324,7 @@ def units(x: Tensor, spelling: str | ScalarUnit) -> Tensor:
 
 def each_unit(x: Tensor, each: Sequence[ScalarUnit]) -> Tensor:
     """Scalar units, one for each entry in the order of memory."""
+    x.graph.reserve(x.shape)
     return Tensor(x.graph, x.graph.scalar_units(x.ids.ravel(), each).reshape(x.shape))
 
 
@@ -330,6 +372,8 @@ def reduced_extreme(x: Tensor, axes: int | Sequence[int] | None, keep: bool, sig
     if sign < 0:
         return negated(reduced_extreme(negated(x), axes, keep, 1))
     members, shape = gathered(x, axes, keep)
+    x.graph.reserve(shape)
+    x.graph.reserve_weights(*members.shape)
     return Tensor(x.graph, x.graph.max_groups(members).reshape(shape))
 
 
@@ -344,12 +388,14 @@ def extreme(x: Operand, y: Operand, sign: int) -> Tensor:
     if sign < 0:
         return negated(extreme(negated(x), negated(y), 1))
     shape = broadcast_shape(x.shape, y.shape)
+    x.graph.reserve(shape)
     members = np.stack([np.broadcast_to(x.ids, shape).ravel(), np.broadcast_to(y.ids, shape).ravel()], axis=1)
     return Tensor(x.graph, x.graph.max_groups(members).reshape(shape))
 
 
 def _against_constants(x: Tensor, bounds: FloatArray, sign: int) -> Tensor:
     shape = broadcast_shape(x.shape, bounds.shape)
+    x.graph.reserve(shape)
     spread = np.broadcast_to(bounds, shape).ravel().tolist()
     if not np.isfinite(spread).all():
         raise ArgumentError("takes the maximum or minimum with NaN or an infinity; expected finite numbers.")

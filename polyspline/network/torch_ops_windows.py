@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy.typing as npt
 
-from polyspline.errors import UnsupportedLayerError
+from polyspline.errors import ShapeError, UnsupportedLayerError
 from polyspline.network import tensors, windows
 from polyspline.network.tensors import Tensor
 from polyspline.network.windows import Window, spread
@@ -108,6 +108,8 @@ def _window(
     dims: int, kernel: Any, stride: Any, padding: Any, dilation: Any = 1, ceil: bool = False
 ) -> Window:
     size = spread(kernel, dims)
+    if len(size) != dims:
+        raise ShapeError(f"has a kernel of {len(size)} sizes; expected {dims}.")
     pads = spread(padding, dims)
     empty = stride is None or (not isinstance(stride, int) and len(stride) == 0)
     return Window(size, size if empty else spread(stride, dims), pads, pads, spread(dilation, dims), ceil)
@@ -147,6 +149,8 @@ def _average_pool(dims: int) -> Callable[..., Tensor]:
 def _adaptive(dims: int, maximum: bool) -> Callable[..., Any]:
     def of(x: Tensor, output_size: Any) -> Any:
         counts = [output_size] * dims if isinstance(output_size, int) else list(output_size)
+        if len(counts) != dims:
+            raise ShapeError(f"pools into {counts}; expected {dims} numbers.")
         found = windows.adaptive_pool(x, counts, maximum=maximum)
         return [found, None] if maximum else found
 

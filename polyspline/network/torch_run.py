@@ -2,21 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import operator
+from collections.abc import Callable, Iterator, Mapping
 from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from polyspline.cpa.matrices import IntArray
-from polyspline.errors import PolysplineError, ShapeError, UnsupportedLayerError
+from polyspline.errors import (
+    InvariantError,
+    NetworkFileError,
+    PolysplineError,
+    ShapeError,
+    UnsupportedLayerError,
+)
+from polyspline.network.boundary import DATA_ERRORS, shortened
 from polyspline.network.comparisons import JUMPS, Jumping, combined, jumped
 from polyspline.network.graph import Graph
+from polyspline.network.limits import Budget
 from polyspline.network.reasons import Refusal, accepted, reason_against, refused
 from polyspline.network.tensors import Tensor
-from polyspline.network.torch_names import DROPOUTS, LINEAR, MOVING, NOTHING, PASSING, SHAPE_ONLY
+from polyspline.network.torch_names import (
+    CONSTANTS,
+    DROPOUTS,
+    LINEAR,
+    MOVING,
+    NOTHING,
+    PASSING,
+    SHAPE_ONLY,
+    UNINITIALISED,
+)
 from polyspline.network.torch_ops import OPERATORS, probed_linear
-from polyspline.network.torch_program import Program, Step, references, replaced
+from polyspline.network.torch_program import Program, Ref, Step, references, replaced
+from polyspline.network.torch_reference import called, check_arguments, reserve_result, why_not
 
 if TYPE_CHECKING:
     import torch
@@ -25,11 +44,14 @@ _IGNORED = frozenset({"dtype", "layout", "device", "pin_memory", "memory_format"
 _SCALARS = frozenset({"value", "self", "other"})  # of operators that move numbers, those that are moved
 _FORBIDDEN = frozenset({"from_file"})  # opens a file, which no model needs
 
+_INTEGERS = 2**63
+_Known = Tensor | np.ndarray | int | float | str
+
 UnitMaker = Callable[[int, Tensor], Tensor]
 
 
 def run_program(
-    program: Program, *, drop_output_activation: bool, registered: UnitMaker
+    program: Program, *, drop_output_activation: bool, registered: UnitMaker, budget: Budget | None = None
 ) -> tuple[Graph, IntArray]:
     """Graph of a program, and the ids of its outputs.
 
@@ -40,6 +62,8 @@ def run_program(
         Whether a smooth function at the very end is left out.
     registered : callable
         Takes the number of a registered module and its input, and returns its output.
+    budget : Budget, optional
+        How much the program may ask for.
 
     Returns
     -------
@@ -48,10 +72,14 @@ def run_program(
 
     Raises
     ------
-    UnsupportedLayerError, ShapeError, NonFiniteError, ArgumentError
+    UnsupportedLayerError, ShapeError, NonFiniteError, ArgumentError, TooLargeError
         As `Network.from_torch`.
+    NetworkFileError
+        If a step uses what none before it has made, or has not as many results as it names.
     """
-    graph = Graph()
+    import torch
+
+    graph = Graph(budget)
     ids = graph.inputs(prod(program.input_shape)).reshape(program.input_shape)
     values: dict[str, Any] = {**program.constants, program.input_name: Tensor(graph, ids)}
     runner = _Runner(graph, registered)
@@ -60,12 +88,22 @@ def run_program(
         if isinstance(found, Refusal) and (step.several or len(step.outputs) > 1):
             found = [found] * len(step.outputs)
         results = found if step.several else [found]
+        if not step.outputs:
+            continue
+        if not isinstance(results, list | tuple) or len(results) != len(step.outputs):
+            raise NetworkFileError(
+                f"{step.place}: {step.target} has other results than the {len(step.outputs)} that the program "
+                "names: it is damaged."
+            )
         values |= dict(zip(step.outputs, results, strict=True))
+    _require_made([program.output], values, "the output")
     output = values[program.output.name]
     if isinstance(output, Jumping):
         output = Refusal(output.place, output.reason)
     output = accepted(output, drop_output_activation)
     graph.place = "the output"
+    if not isinstance(output, Tensor | torch.Tensor):
+        raise UnsupportedLayerError("the output of the program is no tensor.")
     final = output if isinstance(output, Tensor) else runner.as_moving(output)
     if final.ids.size == 0:
         raise ShapeError("the model returns an empty tensor; expected at least one number.")
@@ -84,17 +122,22 @@ class _Runner:
         name = "" if schema is None else schema.name.removeprefix("aten::")
         if name in NOTHING:
             return None
-        given = [values[ref.name] for ref in references([*step.args, *step.kwargs.values()])]
+        used = list(references([*step.args, *step.kwargs.values()]))
+        _require_made(used, values, step.place)
+        given = [values[ref.name] for ref in used]
         args, kwargs = replaced(step.args, values), {k: replaced(v, values) for k, v in step.kwargs.items()}
         if schema is None:
             return self._number(step, args, given)
         refusal = next((value for value in _flat(given) if isinstance(value, Refusal)), None)
         if refusal is not None:
             return self._refused(refusal, step, name, args, kwargs)
-        if not any(isinstance(value, Tensor | Jumping) for value in _flat(given)):
-            return self._constant(step, name, args, kwargs)
         try:
+            check_arguments(step.target, args, kwargs)
+            if not any(isinstance(value, Tensor | Jumping) for value in _flat(given)):
+                return self._constant(step, name, args, kwargs)
             return self._simplified(self._call(step, name, args, kwargs))
+        except (InvariantError, MemoryError):
+            raise
         except UnsupportedLayerError as wrong:
             before = next((value for value in _flat(given) if isinstance(value, Tensor)), None)
             return refused(step.place, name, wrong, before)
@@ -103,6 +146,11 @@ class _Runner:
             raise type(wrong)(
                 message if message.startswith(step.place) else f"{step.place}: {message}"
             ) from wrong
+        except DATA_ERRORS:
+            reason = why_not(self.graph, step.target, args, kwargs)
+            if reason is None:
+                raise  # torch takes the arguments: a good model, and a defect of ours
+            return Refusal(step.place, reason)
 
     def _call(self, step: Step, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         written = name in OPERATORS or name.endswith("__")
@@ -118,13 +166,19 @@ class _Runner:
         if plain in MOVING:
             return self._moved(step.target, args, kwargs)
         if plain in SHAPE_ONLY:
-            return step.target(*_blank(args), **_blank(kwargs))
+            reserve_result(self.graph, plain, step.target, args, kwargs)
+            return called(step.target, _blank(args), _blank(kwargs))
         if plain in LINEAR:
             return self._probed(step.target, args, kwargs)
         if plain not in OPERATORS:
             raise UnsupportedLayerError(reason_against(plain))
         bound = {k: _plain(v) for k, v in _bound(step.target, args, kwargs).items() if k not in _IGNORED}
         positional, named = _split(step.target, bound)
+        if any(
+            value is not None and not isinstance(value, _Known)
+            for value in _flat([*positional, *named.values()])
+        ):
+            raise UnsupportedLayerError("gets an argument of a kind that is not supported")
         return OPERATORS[plain](*positional, **named)
 
     def _number(self, step: Step, args: tuple[Any, ...], given: list[Any]) -> Any:
@@ -132,9 +186,16 @@ class _Runner:
         wrong = next((value for value in given if isinstance(value, Refusal)), None)
         if wrong is not None:
             return wrong
-        if any(isinstance(value, Tensor) for value in given):
-            return Refusal(step.place, f"calls {step.target}, which is not supported")
-        return step.target(*args)
+        if step.target is operator.getitem and len(args) == 2:
+            several, number = args
+            fits = isinstance(several, list | tuple) and isinstance(number, int)
+            if fits and -len(several) <= number < len(several):
+                return several[number]
+        elif all(isinstance(value, int | float) for value in args) and _small_power(step.target, args):
+            found = called(step.target, args, {})
+            if not isinstance(found, int) or abs(found) < _INTEGERS:
+                return found
+        return Refusal(step.place, f"calls {step.target}, which is not supported for what it gets")
 
     def _refused(
         self, refusal: Refusal, step: Step, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -159,9 +220,19 @@ class _Runner:
             return Refusal(step.place, f"calls {name}, an operator that is not part of torch")
         if torch.Tag.nondeterministic_seeded in step.target.tags:
             return Refusal(step.place, f"draws random numbers ({name}), so it is no function of its input")
+        plain = name if name in OPERATORS or name.endswith("__") else name.removesuffix("_")
+        if {name, plain} & UNINITIALISED:
+            return Refusal(step.place, f"reads memory that nothing has written to ({name}); use zeros")
+        known = (
+            plain in MOVING | SHAPE_ONLY | LINEAR | PASSING | JUMPS | CONSTANTS or plain in OPERATORS
+            or {torch.Tag.pointwise, torch.Tag.core} & set(step.target.tags)
+        )  # fmt: skip
+        if not known:
+            return Refusal(step.place, f"computes a constant by {name}, which is not supported")
+        reserve_result(self.graph, plain, step.target, args, kwargs)
         # Wherever the model was traced, its constants are computed on the processor.
         here = {name: torch.device("cpu") if name == "device" else value for name, value in kwargs.items()}
-        return step.target(*args, **here)
+        return called(step.target, args, here)
 
     def _simplified(self, found: Any) -> Any:
         """Tensors that turn out to be constant, as such."""
@@ -182,7 +253,7 @@ class _Runner:
         array = value.detach().double().cpu().numpy() if isinstance(value, torch.Tensor) else value
         return Tensor(self.graph, self.graph.constants(array))
 
-    def _moved(self, target: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def _moved(self, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         import torch
 
         # Ids are counted from 1 meanwhile: a zero in the result is one that the operator put there.
@@ -199,13 +270,15 @@ class _Runner:
                 return float(self.graph.constants(float(value))[()] + 1)
             return value
 
+        name = target._schema.name.removeprefix("aten::")
+        reserve_result(self.graph, name, target, args, kwargs)
         bound = {k: v for k, v in _bound(target, args, kwargs).items() if k not in _IGNORED}
         if bound.get("accumulate") or bound.get("reduce"):
             raise UnsupportedLayerError(
                 "adds to entries that it chooses (accumulate or reduce), which is not supported"
             )
         positional, named = _split(target, {key: covered(key, value) for key, value in bound.items()})
-        return self._uncovered(target(*positional, **named))
+        return self._uncovered(called(target, positional, named))
 
     def _uncovered(self, found: Any) -> Any:
         import torch
@@ -245,10 +318,31 @@ class _Runner:
                     return value.double()
                 return [put(entry) for entry in value] if isinstance(value, list | tuple) else value
 
-            out: torch.Tensor = target(*(put(a) for a in args), **{k: put(v) for k, v in kwargs.items()})
+            laid = {k: put(v) for k, v in kwargs.items()}
+            out: torch.Tensor = called(target, [put(a) for a in args], laid)
             return out
 
         return probed_linear(found[0], of)
+
+
+def _require_made(used: list[Ref], values: Mapping[str, Any], place: str) -> None:
+    """Check that all names stand for something.
+
+    Raises
+    ------
+    NetworkFileError
+        If one does not.
+    """
+    for ref in used:
+        if ref.name not in values:
+            raise NetworkFileError(
+                f"{place}: uses {shortened(ref.name)}, which nothing before it makes: the program is damaged."
+            )
+
+
+def _small_power(target: Callable[..., Any], args: tuple[Any, ...]) -> bool:
+    """Whether a function of numbers is no power of whole numbers that may have any number of digits."""
+    return target is not operator.pow or all(isinstance(value, float) or abs(value) < 64 for value in args)
 
 
 def _flat(values: Any) -> Iterator[Any]:

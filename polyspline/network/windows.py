@@ -36,8 +36,25 @@ class Window:
     dilation: tuple[int, ...]
     ceil: bool = False
 
-    def positions(self, axis: int, size: int) -> IntArray:
-        """Where each window looks along an axis, (windows, kernel); may lie outside of the input."""
+    def __post_init__(self) -> None:
+        """Check that there is one number for each axis, and that all but the padding are positive."""
+        numbers = (self.kernel, self.stride, self.dilation)
+        sizes = {len(some) for some in (*numbers, self.before, self.after)}
+        if len(sizes) != 1 or not self.kernel or min(map(min, numbers)) < 1:
+            raise ShapeError(
+                f"has a window of kernel {self.kernel}, strides {self.stride}, dilations {self.dilation} and "
+                f"padding {self.before} and {self.after}; expected a number for each axis, and positive ones "
+                "but for the padding."
+            )
+
+    def count(self, axis: int, size: int) -> int:
+        """Return the number of windows along an axis.
+
+        Raises
+        ------
+        ShapeError
+            If not even one fits in.
+        """
         reach = self.dilation[axis] * (self.kernel[axis] - 1) + 1
         room = size + self.before[axis] + self.after[axis] - reach
         stride = self.stride[axis]
@@ -49,6 +66,15 @@ class Window:
         count = room // stride + 1
         if self.ceil and room % stride and count * stride < size + self.before[axis]:
             count += 1
+        return count
+
+    def counts(self, sizes: Sequence[int]) -> list[int]:
+        """Return the number of windows along every axis of an input."""
+        return [self.count(axis, size) for axis, size in enumerate(sizes)]
+
+    def positions(self, axis: int, size: int) -> IntArray:
+        """Where each window looks along an axis, (windows, kernel); may lie outside of the input."""
+        count, stride = self.count(axis, size), self.stride[axis]
         starts = stride * np.arange(count, dtype=np.int64) - self.before[axis]
         return starts[:, None] + self.dilation[axis] * np.arange(self.kernel[axis], dtype=np.int64)
 
@@ -89,7 +115,9 @@ def convolution(
     x: Tensor, weight: FloatArray, bias: FloatArray | None, window: Window, groups: int
 ) -> Tensor:
     """Convolution, (B, C, ...) with weights (out, C / groups, ...) -> (B, out, ...)."""
+    _check(x, weight, bias, window, groups, weight.shape[:1])
     sizes = x.shape[2:]
+    _reserve(x, weight.shape[0] // groups * groups, weight.shape[1], window, window.counts(sizes))
     places = [_outside(window.positions(axis, size), size) for axis, size in enumerate(sizes)]
     return _applied(x, weight.reshape(*weight.shape[:2], -1), bias, *flat_windows(places, sizes), groups)
 
@@ -103,14 +131,23 @@ def transposed_convolution(
     groups: int,
 ) -> Tensor:
     """Transposed convolution, (B, C, ...) with weights (C, out / groups, ...) -> (B, out, ...)."""
+    _check(x, weight, bias, window, groups, (weight.shape[1] * groups,) if weight.ndim > 1 else ())
     sizes = x.shape[2:]
-    places = []
+    if len(output_padding) != len(sizes) or min(output_padding) < 0 or weight.shape[0] % groups:
+        raise ShapeError(
+            f"has weights of shape {weight.shape} in {groups} groups and the output padding {output_padding}; "
+            "expected channels that fall into the groups, and a padding for each axis."
+        )
+    lengths = []
     for axis, size in enumerate(sizes):
         reach = window.dilation[axis] * (window.kernel[axis] - 1) + 1
         padded = window.before[axis] + window.after[axis]
-        length = (size - 1) * window.stride[axis] - padded + reach + output_padding[axis]
-        if length < 1:
-            raise ShapeError(f"has an output of size {length}; make the padding smaller.")
+        lengths.append((size - 1) * window.stride[axis] - padded + reach + output_padding[axis])
+        if lengths[-1] < 1:
+            raise ShapeError(f"has an output of size {lengths[-1]}; make the padding smaller.")
+    _reserve(x, weight.shape[1] * groups, weight.shape[0] // groups, window, lengths)
+    places = []
+    for axis, (size, length) in enumerate(zip(sizes, lengths, strict=True)):
         # Output o gets input i through weight k where o = i * stride - padding + k * dilation.
         shifted = (
             np.arange(length, dtype=np.int64)[:, None] + window.before[axis]
@@ -121,6 +158,62 @@ def transposed_convolution(
     flat = weight.reshape(groups, weight.shape[0] // groups, weight.shape[1], -1)
     turned = np.swapaxes(flat, 1, 2).reshape(groups * weight.shape[1], weight.shape[0] // groups, -1)
     return _applied(x, turned, bias, *flat_windows(places, sizes), groups)
+
+
+def _check(
+    x: Tensor,
+    weight: FloatArray,
+    bias: FloatArray | None,
+    window: Window,
+    groups: int,
+    outputs: tuple[int, ...],
+) -> None:
+    """Check that weights, bias and window fit the input, and that the outputs fall into the groups.
+
+    Raises
+    ------
+    ShapeError
+        If they do not.
+    """
+    if x.ids.ndim < 3 or weight.ndim != x.ids.ndim or len(window.kernel) != x.ids.ndim - 2:
+        raise ShapeError(
+            f"has weights of shape {weight.shape} for an input of shape {x.shape}; expected a batch, channels "
+            "and at least one further axis, and as many axes for the weights."
+        )
+    if groups < 1 or outputs[0] % groups:
+        raise ShapeError(
+            f"has {groups} groups for {outputs[0]} outputs; expected a positive number that divides them."
+        )
+    if bias is not None and bias.shape != outputs:
+        raise ShapeError(f"has a bias of shape {bias.shape}; expected {outputs}, one for each channel.")
+
+
+def _reserve(x: Tensor, out: int, inner: int, window: Window, counts: Sequence[int]) -> None:
+    """Ask for the entries of a convolution."""
+    x.graph.reserve((x.shape[0], out, *counts))
+    x.graph.reserve_weights(x.shape[0], out, *counts, inner, *window.kernel)
+
+
+def _reserve_pool(x: Tensor, counts: Sequence[int], kernel: Sequence[int]) -> None:
+    """Ask for the members of the windows of a pool over the last axes."""
+    leading = x.shape[: max(0, x.ids.ndim - len(counts))]
+    x.graph.reserve((*leading, *counts))
+    x.graph.reserve_weights(*leading, *counts, *kernel)
+
+
+def _last_sizes(x: Tensor, dims: int) -> tuple[int, ...]:
+    """Sizes of the last axes, that a pool goes over.
+
+    Raises
+    ------
+    ShapeError
+        If there are not so many, and one of channels.
+    """
+    if x.ids.ndim <= dims:
+        raise ShapeError(
+            f"pools over {dims} axes of an input of shape {x.shape}; expected one more of channels."
+        )
+    return x.shape[x.ids.ndim - dims :]
 
 
 def _applied(
@@ -164,7 +257,8 @@ def _pool_members(x: Tensor, positions: Sequence[IntArray]) -> tuple[IntArray, t
 
 def max_pool(x: Tensor, window: Window) -> Tensor:
     """Maximum of every window; what lies in the padding is no member."""
-    sizes = x.shape[-len(window.kernel) :]
+    sizes = _last_sizes(x, len(window.kernel))
+    _reserve_pool(x, window.counts(sizes), window.kernel)
     places = [_outside(window.positions(axis, size), size) for axis, size in enumerate(sizes)]
     members, shape = _pool_members(x, places)
     return Tensor(x.graph, x.graph.max_groups(members).reshape(shape))
@@ -172,7 +266,8 @@ def max_pool(x: Tensor, window: Window) -> Tensor:
 
 def average_pool(x: Tensor, window: Window, *, count_padding: bool, divisor: int | None = None) -> Tensor:
     """Mean of every window, over its members, or with the padding counted, or with a given divisor."""
-    sizes = x.shape[-len(window.kernel) :]
+    sizes = _last_sizes(x, len(window.kernel))
+    _reserve_pool(x, window.counts(sizes), window.kernel)
     places, counts = [], []
     for axis, size in enumerate(sizes):
         position = window.positions(axis, size)
@@ -202,11 +297,13 @@ def adaptive_positions(size: int, count: int) -> IntArray:
 
 def adaptive_pool(x: Tensor, counts: Sequence[int | None], *, maximum: bool) -> Tensor:
     """Maximum or mean over windows that part the last axes into the given numbers of parts."""
-    sizes = x.shape[len(x.shape) - len(counts) :]
-    places = [
-        adaptive_positions(size, size if count is None else int(count))
-        for size, count in zip(sizes, counts, strict=True)
-    ]
+    sizes = _last_sizes(x, len(counts))
+    wanted = [size if count is None else int(count) for size, count in zip(sizes, counts, strict=True)]
+    if min((*wanted, *sizes)) < 1:
+        raise ShapeError(f"pools the sizes {sizes} into {wanted}; expected positive numbers.")
+    longest = [min(size, size // count + 2) for size, count in zip(sizes, wanted, strict=True)]
+    _reserve_pool(x, wanted, longest)
+    places = [adaptive_positions(size, count) for size, count in zip(sizes, wanted, strict=True)]
     members, shape = _pool_members(x, places)
     if maximum:
         return Tensor(x.graph, x.graph.max_groups(members).reshape(shape))

@@ -128,4 +128,18 @@ class InversionCase:
     refusable: bool = False
 
 
-Case = PartitionCase | InversionCase
+@dataclass(frozen=True)
+class ReaderCase:
+    """A file to read.
+
+    Attributes
+    ----------
+    suffix : its suffix, ``.domain.npz`` for one with a domain.
+    content : its bytes.
+    """
+
+    suffix: str
+    content: bytes
+
+
+Case = PartitionCase | InversionCase | ReaderCase

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tests.fuzz import inversions, near_ties, scales
-from tests.fuzz.cases import Case, InversionCase
+from tests.fuzz import inversions, near_ties, readers, scales
+from tests.fuzz.cases import Case, InversionCase, ReaderCase
 from tests.fuzz.judge_inversion import judge_inversion
 from tests.fuzz.judge_partition import judge_partition
+from tests.fuzz.judge_reader import judge_reader
 from tests.fuzz.verdict import Verdict
 
 FAMILIES: dict[str, Callable[[np.random.Generator], Case]] = {
@@ -47,6 +48,10 @@ FAMILIES: dict[str, Callable[[np.random.Generator], Case]] = {
     "invert-max-groups": inversions.max_groups,
     "invert-exact": inversions.exact_images,
     "invert-scales": inversions.wide_scales,
+    "readers-npz": readers.npz_files,
+    "readers-onnx": readers.onnx_files,
+    "readers-pt2": readers.torch_files,
+    "readers-domain": readers.domain_files,
 }
 
 
@@ -70,4 +75,6 @@ def make_case(name: Name) -> Case:
 
 def judge(case: Case) -> Verdict:
     """Run a case and say what is wrong."""
+    if isinstance(case, ReaderCase):
+        return judge_reader(case)
     return judge_inversion(case) if isinstance(case, InversionCase) else judge_partition(case)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from tests.fuzz.cases import Case, InversionCase, PartitionCase
+import base64
+import zlib
+
+from tests.fuzz.cases import Case, InversionCase, PartitionCase, ReaderCase
 
 
 def as_python(case: Case) -> str:
     """Lines that build the network and the domain of a case, and run what it runs."""
+    if isinstance(case, ReaderCase):
+        return _reading(case)
     layers = case.layers
     lines = [
         "import polyspline as ps",
@@ -18,6 +23,21 @@ def as_python(case: Case) -> str:
     ]
     lines += _inversion(case) if isinstance(case, InversionCase) else _partition(case)
     return "\n".join(lines)
+
+
+def _reading(case: ReaderCase) -> str:
+    packed = base64.b85encode(zlib.compress(case.content, 9)).decode()
+    call = "load_domain" if case.suffix == ".domain.npz" else "load_network"
+    module = "domains" if call == "load_domain" else "network"
+    return "\n".join(
+        [
+            "import base64, pathlib, zlib",
+            f"from polyspline.{module} import {call}",
+            f"path = pathlib.Path('file{case.suffix}')",
+            f"path.write_bytes(zlib.decompress(base64.b85decode({packed!r})))",
+            f"print({call}(path))",
+        ]
+    )
 
 
 def _partition(case: PartitionCase) -> list[str]:

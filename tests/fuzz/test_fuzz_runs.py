@@ -10,7 +10,7 @@ import pytest
 
 import polyspline as ps
 from tests.fuzz import __main__ as command
-from tests.fuzz.cases import BallAround, InversionCase, Layers, PartitionCase, Place, cube_place
+from tests.fuzz.cases import BallAround, InversionCase, Layers, PartitionCase, Place, ReaderCase, cube_place
 from tests.fuzz.descent import descend
 from tests.fuzz.families import FAMILIES, Name, judge, make_case
 from tests.fuzz.printer import as_python
@@ -66,9 +66,10 @@ def test_a_name_makes_the_same_case_again(family: str) -> None:
     assert as_python(make_case(Name(family, 2, 3))) != first
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", [family for family in FAMILIES if not family.startswith("readers")])
 def test_a_printed_case_builds_the_same_network_and_domain(family: str) -> None:
     case = make_case(Name(family, SEED, 0))
+    assert not isinstance(case, ReaderCase)
     lines = as_python(case).splitlines()
     # Up to the domain: what follows is what the case runs; flushing would stay switched on.
     last = next(at for at, line in enumerate(lines) if line.startswith("domain"))
