@@ -12,6 +12,7 @@ import typer
 
 from polyspline.cli.common import (
     BoxOption,
+    ForceOption,
     JsonOption,
     number,
     print_json,
@@ -90,6 +91,7 @@ def invert_command(
         typer.Option(metavar="FILE", help="Draw x, its reconstruction and both bounds: .png, .svg or .pdf."),
     ] = None,
     drop_output_activation: DropOption = False,
+    force: ForceOption = False,
     json: JsonOption = False,
 ) -> int:
     """Find the z of a bounded domain whose G(z) is nearest to x, and prove how near any can be.
@@ -111,6 +113,10 @@ def invert_command(
     began = working_time()
     try:
         load("polyspline.inversion", "polyspline.enumeration")
+        if plot is not None:
+            _check_plot(
+                plot, force, [path for path in (net, x, domain, measure, partition) if path is not None]
+            )
         task = _read_task(read_network(net, drop_output_activation), x, box, domain, norm, measure, plot)
         results = _solve(task, method, solver, max_seconds, gap, partition)
     except KeyboardInterrupt:
@@ -123,11 +129,11 @@ def invert_command(
     ending = _ending(results)
     if plot is not None:
         try:
-            _draw(task, results[0], plot)
+            _draw(task, results[0], plot, force)
         except OutputError as failure:
             # The folder was checked before: the disk is full, say. The result is not to be lost for that.
             say(f"error: {failure}")
-            return ExitStatus.INTERNAL_ERROR
+            return ExitStatus.BAD_INPUT
     return ending
 
 
@@ -158,6 +164,17 @@ def _check_limits(gap: float, max_seconds: float | None) -> None:
         raise ArgumentError(f"--max-seconds is {max_seconds}; expected a number of at least 0.")
 
 
+def _check_plot(plot: Path, force: bool, inputs: Sequence[Path]) -> None:
+    """Refuse a picture that cannot be written, before any work is done for it."""
+    from polyspline.files import check_writable
+    from polyspline.plots import check_picture
+    from polyspline.plots.style import require_matplotlib
+
+    check_picture(plot)
+    require_matplotlib()
+    check_writable(plot, overwrite=force, inputs=inputs)
+
+
 def _read_task(
     network: Network,
     x: Path,
@@ -168,15 +185,6 @@ def _read_task(
     plot: Path | None,
 ) -> _Task:
     """Read the files of the command line and check that they fit together."""
-    if plot is not None:
-        from polyspline.files import check_writable
-        from polyspline.plots import check_picture
-        from polyspline.plots.style import require_matplotlib
-
-        check_picture(plot)
-        require_matplotlib()
-        check_writable(plot)
-
     from polyspline.cli.readers import read_measure, read_targets
     from polyspline.inversion.problem import make_problem
 
@@ -257,14 +265,14 @@ def _after_walk(result: Inversion, walked: float, stopped: bool) -> Inversion:
     )
 
 
-def _draw(task: _Task, result: Inversion, path: Path) -> None:
+def _draw(task: _Task, result: Inversion, path: Path, force: bool) -> None:
     """Draw the picture of one inversion; a result without a point has none."""
     from polyspline.plots import save_inversion_picture
 
     if result.z is None:
         say(f"note: {path} was not drawn, for there is no point to draw.")
         return
-    save_inversion_picture(result, task.targets[0], path, measure=task.measurement)
+    save_inversion_picture(result, task.targets[0], path, measure=task.measurement, overwrite=force)
 
 
 # ---- what is said
