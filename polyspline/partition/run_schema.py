@@ -180,7 +180,7 @@ def _strict_text(data: bytes) -> str:
 
 
 def read_version(connection: sqlite3.Connection) -> int:
-    """Schema version of an open file."""
+    """Read the schema version of an open file."""
     return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
@@ -476,10 +476,10 @@ def point_text(point: Sequence[Fraction]) -> str:
         If a number has more digits than a file may hold.
     """
     words = [f"{value.numerator:x}/{value.denominator:x}" for value in point]
-    if max(map(len, words), default=0) > _LONGEST_NUMBER:
+    if not all(_NUMBERS[SCHEMA_VERSION].fullmatch(word) for word in words):
         raise TooLargeError(
-            f"an exact witness has a coordinate of more than {_LONGEST_NUMBER // 2} hexadecimal digits, which "
-            "run files do not hold; enumerate without a run file."
+            f"an exact witness has a coordinate of more than {_LONGEST_NUMBER} hexadecimal digits, which run "
+            "files do not hold; enumerate without a run file."
         )
     return " ".join(words)
 

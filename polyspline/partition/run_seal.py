@@ -21,7 +21,7 @@ COLUMNS = {
     "chunks": ("series", "start", "count", "crc32"),
     "exact_witnesses": ("region", "point"),
 }
-"""Tables, and the columns of theirs that are summed: all but the bytes of chunks, which have their own check."""
+"""Tables, and the columns of theirs that are summed: all but the bytes of chunks, whose CRC-32 is."""
 
 _DIGEST_BYTES = 16
 _MODULUS = 1 << (8 * _DIGEST_BYTES)

@@ -119,12 +119,14 @@ def test_library_writers_overwrite_unless_told_not_to(tmp_path: Path) -> None:
 
 def test_a_name_taken_meanwhile_is_not_overwritten(tmp_path: Path) -> None:
     path = tmp_path / "out"
-    with (
-        pytest.raises(OutputError, match="exists already"),
-        files.whole_file(path, overwrite=False) as stream,
-    ):
-        stream.write(b"late")
-        path.write_text("precious")
+
+    def write_late() -> None:
+        with files.whole_file(path, overwrite=False) as stream:
+            stream.write(b"late")
+            path.write_text("precious")
+
+    with pytest.raises(OutputError, match="exists already"):
+        write_late()
     assert path.read_text() == "precious"
     assert os.listdir(tmp_path) == ["out"]
 
