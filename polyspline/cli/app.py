@@ -22,6 +22,7 @@ from polyspline.cli.info import info_command
 from polyspline.cli.invert import invert_command
 from polyspline.cli.plot import plot_command
 from polyspline.cli.status import ExitStatus, file_sentence, refuse, report_defect, say
+from polyspline.cli.streams import prepare
 from polyspline.errors import InvariantError, PolysplineError
 
 app = typer.Typer(
@@ -83,6 +84,7 @@ def run(arguments: Sequence[str]) -> int:
 
 def main() -> int:
     """Run the command line of this process (the entry point ``polyspline``)."""
+    prepare()
     sys.excepthook = report_defect
     asked = threading.Event()
 

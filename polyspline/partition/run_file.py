@@ -6,7 +6,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -270,14 +270,13 @@ class RunWriter:
             If the file cannot be written.
         """
         if self._pending:
-            with self._transaction() as connection:
-                self._write_pending(connection)
+            with self._keeping_what_fits(), self._transaction() as connection:
+                self._write_batches(connection, self._pending)
             self._pending_done()
 
-    def _write_pending(self, connection: sqlite3.Connection) -> None:
-        """Write the pending batches, unless an interrupted flush had committed them already."""
+    def _write_batches(self, connection: sqlite3.Connection, batches: list[Batch]) -> None:
+        """Write the first pending batches, unless an interrupted flush had committed them already."""
         now = schema.read_progress(connection)
-        batches = self._pending
         if now != self._committed:
             # An interrupt between COMMIT and our note of it: the first batches are in the file already.
             done = [place for place, batch in enumerate(batches) if batch.after == now]
@@ -361,8 +360,8 @@ class RunWriter:
             )
         fallbacks = self._target.exact_fallbacks if exact_fallbacks is None else exact_fallbacks
         elapsed = self._target.seconds if seconds is None else seconds
-        with self._transaction() as connection:
-            self._write_pending(connection)
+        with self._keeping_what_fits(), self._transaction() as connection:
+            self._write_batches(connection, self._pending)
             self._drop_closing(connection)
             schema.write_series(connection, "closing_edges", 0, edges)
             schema.write_series(connection, "closing_sources", 0, sources)
@@ -385,13 +384,29 @@ class RunWriter:
             schema.upgrade(self._connection)
             yield self._connection
             self._connection.execute("COMMIT")
-        except sqlite3.Error as failure:
-            kept = self._committed.regions
-            self._abandon()
-            raise stopped_writing(self._path, failure, kept) from failure
         finally:
             if not self._closed and self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
+
+    @contextmanager
+    def _keeping_what_fits(self) -> Iterator[None]:
+        """End the writing when it fails; of what is pending, the batches that still fit are committed."""
+        try:
+            yield
+        except sqlite3.Error as failure:
+            if getattr(failure, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):
+                self._commit_one_by_one()
+            kept = self._committed.regions
+            self._abandon()
+            raise stopped_writing(self._path, failure, kept) from failure
+
+    def _commit_one_by_one(self) -> None:
+        """Commit the pending batches each by itself, until one does not fit."""
+        with suppress(sqlite3.Error):
+            while self._pending:
+                with self._transaction() as connection:
+                    self._write_batches(connection, self._pending[:1])
+                self._committed = self._pending.pop(0).after
 
     def _abandon(self) -> None:
         """Close without writing; SQLite rolls an open transaction back."""
