@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from polyspline.errors import OutputError
+from solvers.file_locks import try_lock
 
 _LEFT_SECONDS = 3600.0
 """Age from which a temporary file counts as left behind on Windows, where none is locked."""
@@ -33,17 +34,7 @@ if sys.platform == "win32":
         """Nothing: it was let go of."""
 
 else:
-    import fcntl
-
-    def _claim(file: int) -> bool:
-        """Whether no process holds the file; from now on this one does, until it is closed."""
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            return False
-        return True
-
-    _hold = _claim
+    _claim = _hold = try_lock
     _release = os.close
 
 

@@ -60,7 +60,8 @@ def _spelt_letter(letter: str) -> str:
     if letter in _SPELT:
         return _SPELT[letter]
     plain = unicodedata.normalize("NFKD", letter).encode("ascii", "ignore").decode()
-    return plain or letter.encode("ascii", "backslashreplace").decode()
+    raised = {"<super>": "^", "<sub>": "_"}.get(unicodedata.decomposition(letter).split(" ")[0], "")
+    return raised + plain if plain else letter.encode("ascii", "backslashreplace").decode()
 
 
 def _spell(failure: UnicodeError) -> tuple[str, int]:
