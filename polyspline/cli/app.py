@@ -23,6 +23,7 @@ from polyspline.cli.invert import invert_command
 from polyspline.cli.plot import plot_command
 from polyspline.cli.status import ExitStatus, file_sentence, refuse, report_defect, say
 from polyspline.cli.streams import prepare
+from polyspline.cli.warmup import warmup_command
 from polyspline.errors import InvariantError, PolysplineError
 
 app = typer.Typer(
@@ -45,6 +46,7 @@ app.command("analyse", short_help="Tell what a run says of the generated surface
 app.command("info", short_help="Tell what is in a network or a run file.")(info_command)
 app.command("export", short_help="Write a run for other programs.")(export_command)
 app.command("plot", short_help="Draw a run.")(plot_command)
+app.command("warmup", short_help="Compile all kernels ahead of their first use.")(warmup_command)
 
 
 def _print_version(asked: bool) -> None:
