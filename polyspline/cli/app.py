@@ -20,6 +20,7 @@ from polyspline.cli.enumerate import enumerate_command
 from polyspline.cli.export import export_command
 from polyspline.cli.info import info_command
 from polyspline.cli.invert import invert_command
+from polyspline.cli.memory import check_memory
 from polyspline.cli.plot import plot_command
 from polyspline.cli.status import ExitStatus, file_sentence, refuse, report_defect, say
 from polyspline.cli.streams import prepare
@@ -63,6 +64,7 @@ def _options(
     ] = False,
 ) -> None:
     """Exact geometry of piecewise-affine deep networks."""
+    check_memory()
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -77,6 +79,13 @@ def run(arguments: Sequence[str]) -> int:
         return refuse(f"{misuse.format_message().rstrip('. ')}; see polyspline --help.")
     except InvariantError:
         raise
+    except RuntimeError as failure:
+        # Python has no exception of its own for it.
+        if "can't start new thread" not in str(failure):
+            raise
+        return refuse(
+            "no more threads are allowed to this process, or its memory is used up: give fewer --workers."
+        )
     except PolysplineError as misuse:
         return refuse(str(misuse))
     except OSError as failure:
