@@ -43,7 +43,8 @@ from polyspline.kernels import apart, twice
 from solvers.kernel_cache import missing_kernels
 
 class Press(event.Listener):
-    def on_start(self, _): signal.raise_signal(signal.SIGINT)
+    def on_start(self, compilation):
+        if compilation.data["dispatcher"] is twice: signal.raise_signal(signal.SIGINT)
     def on_end(self, _): pass
 
 noted = []
