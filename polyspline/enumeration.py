@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from polyspline.cores import usable_workers
 from polyspline.cpa.matrices import as_float_array
 from polyspline.domains import Domain, WholeSpace, check_dimension
 from polyspline.errors import ArgumentError, ShapeError, StartError
@@ -139,6 +140,7 @@ def enumerate_regions(
     if method not in METHODS:
         raise ArgumentError(f"method is {method!r}; expected one of {', '.join(METHODS)}.")
     _check_limits(max_regions, max_seconds, workers)
+    workers = usable_workers(workers)
     reach = None if radius is None else Reach(as_radius(radius), checked_norm(norm))
     if resume and run_file is None:
         raise ArgumentError("resume needs a run file to continue: give run_file as well.")
@@ -298,6 +300,7 @@ def local_complexity(
     where = WholeSpace(net.latent_dim) if domain is None else domain
     check_dimension(where, net)
     _check_limits(max_regions, None, workers)
+    workers = usable_workers(workers)
     size, kind = as_radius(radius), checked_norm(norm)
     balls = [Ball(_start_point(net, where, centre), size, kind) for centre in centres]
     found = count_in_balls(

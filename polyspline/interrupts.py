@@ -32,14 +32,16 @@ def on_interrupt(note: Callable[[], None]) -> Iterator[None]:
 
 
 @contextmanager
-def interrupt_held_back() -> Iterator[None]:
+def interrupt_held_back() -> Iterator[threading.Event]:
     """Have Ctrl-C wait for the end of the block; a second one does not wait.
+
+    The block is given an event that is set once Ctrl-C waits, so that it may end earlier of itself.
 
     For foreign code that an exception out of nowhere leaves in a state of its own: a compiler, say.
     """
     asked = threading.Event()
     with on_interrupt(asked.set):
-        yield
+        yield asked
     if asked.is_set():
         signal.raise_signal(signal.SIGINT)
 

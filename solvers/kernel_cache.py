@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
-import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -17,25 +17,9 @@ from numba.core.caching import FunctionCache, IndexDataCacheFile
 from numba.core.compiler_lock import global_compiler_lock
 
 from solvers.clock import compiling
+from solvers.file_locks import lock as _lock
+from solvers.file_locks import unlock as _unlock
 from solvers.kernel_sources import digest_of
-
-if sys.platform == "win32":
-    import msvcrt
-
-    def _lock(file: int) -> None:
-        msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
-
-    def _unlock(file: int) -> None:
-        msvcrt.locking(file, msvcrt.LK_UNLCK, 1)
-else:
-    import fcntl
-
-    def _lock(file: int) -> None:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-
-    def _unlock(file: int) -> None:
-        fcntl.flock(file, fcntl.LOCK_UN)
-
 
 _PATIENCE = 300.0
 """Seconds to wait for another process that compiles the same kernel: it may have been stopped."""
@@ -44,6 +28,55 @@ _BETWEEN_LOOKS = 0.02
 
 
 _not_kept: set[str] = set()
+
+_kept: list[tuple[Any, KernelCache]] = []
+"""Kernels of all modules that are loaded, and where they are kept."""
+
+
+class _Kernels(threading.local):
+    """Kernels that a thread compiles, one for the other, and whom it tells when it is done with them."""
+
+    def __init__(self) -> None:
+        self.depth = 0
+        self.listeners: list[Callable[[], None]] = []
+
+
+_kernels = _Kernels()
+
+
+@contextmanager
+def between_kernels(listener: Callable[[], None]) -> Iterator[None]:
+    """Within it, have this thread call a function after each kernel, once its machine code is kept.
+
+    It may raise an exception: nothing is half done then, and the next call finds the kernel.
+    """
+    _kernels.listeners.append(listener)
+    try:
+        yield
+    finally:
+        _kernels.listeners.remove(listener)
+
+
+@contextmanager
+def _one_kernel() -> Iterator[None]:
+    """Compile a kernel, with those that it calls; the listeners are called at the end of the outermost."""
+    _kernels.depth += 1
+    try:
+        yield
+    finally:
+        _kernels.depth -= 1
+    if not _kernels.depth:
+        for listener in tuple(_kernels.listeners):
+            listener()
+
+
+def missing_kernels() -> list[str]:
+    """Name the kernels of the modules that are loaded which are not compiled, here or on disk."""
+    return [
+        dispatcher.py_func.__name__
+        for dispatcher, cache in _kept
+        if not dispatcher.overloads and not cache.has_any()
+    ]
 
 
 def not_kept() -> bool:
@@ -72,6 +105,13 @@ class KernelCache(FunctionCache):
         self._cache_file = IndexDataCacheFile(self.cache_path, base, self.stamp)
         self._lock_path = os.path.join(self.cache_path, f"{base}.lock")
         self._held = False
+
+    def has_any(self) -> bool:
+        """Whether there is machine code of the present sources, for any signature."""
+        try:
+            return bool(self._cache_file._load_index())
+        except (OSError, EOFError, pickle.UnpicklingError):
+            return False
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """Give the machine code that is kept; None where there is none, or it is damaged."""
@@ -141,15 +181,16 @@ def keep(dispatcher: Any) -> None:
         _not_kept.add(dispatcher.py_func.__qualname__)
 
         def compile_in_memory(signature: Any) -> Any:
-            with compiling():
+            with _one_kernel(), compiling():
                 return compile_kernel(signature)
 
         dispatcher.compile = compile_in_memory
         return
 
     def compile_once(signature: Any) -> Any:
-        with compiling(), global_compiler_lock, cache.alone():
+        with _one_kernel(), compiling(), global_compiler_lock, cache.alone():
             return compile_kernel(signature)
 
+    _kept.append((dispatcher, cache))
     dispatcher._cache = cache
     dispatcher.compile = compile_once

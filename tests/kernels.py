@@ -9,45 +9,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
-
-import polyspline as ps
+from polyspline.cli.warmup import RUNS
 
 ROOT = Path(__file__).resolve().parent.parent
-
-_NET = ps.zoo.random_network((2, 4, 4, 3), "relu", seed=0)
-_BOX = ps.Box(-1, 1, dim=2)
-
-
-def _split() -> None:
-    ps.enumerate_regions(_NET, _BOX, method="split")
-
-
-def _walk() -> None:
-    part = ps.enumerate_regions(_NET, _BOX, method="walk")
-    assert part.n_affine_regions > 0
-
-
-def _balls() -> None:
-    for norm in ("l2", "linf"):
-        ps.local_complexity(_NET, np.zeros((2, 2)), 0.5, norm=norm, domain=_BOX)
-
-
-def _search() -> None:
-    for norm in ("l2", "linf", "l1"):
-        ps.invert(_NET, np.array([0.3, -2.0, 1.5]), _BOX, norm=norm)
-
-
-# The longest first, so that the processes end together.
-RUNS: dict[str, Callable[[], None]] = {
-    "walk": _walk,
-    "split": _split,
-    "search": _search,
-    "balls": _balls,
-}
 
 
 def compile_kernels(processes: int) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from polyspline.cli.common import JsonOption, RunArgument, print_json, print_table
+from polyspline.cli.common import ForceOption, JsonOption, RunArgument, print_json, print_table
 from polyspline.cli.status import ExitStatus, say
 from polyspline.errors import OutputError
 from polyspline.interrupts import load
@@ -34,6 +34,7 @@ def analyse_command(
         Path | None,
         typer.Option(metavar="FILE", help="Write the report with its pictures as one page (.html), too."),
     ] = None,
+    force: ForceOption = False,
 ) -> int:
     """Tell what a run says of the generated surface: dimension, volumes, angles, entropy and more.
 
@@ -44,7 +45,7 @@ def analyse_command(
         if html is not None:
             from polyspline.report.page import check_page
 
-            check_page(html)
+            check_page(html, overwrite=force, inputs=[run])
 
         from polyspline.partition import load_partition
         from polyspline.report.analyse import analyse
@@ -75,11 +76,11 @@ def analyse_command(
         from polyspline.report.page import save_page
 
         try:
-            save_page(report, html, name=run.name)
+            save_page(report, html, name=run.name, overwrite=force)
         except OutputError as failure:
             # It was checked before: the disk is full, say. The figures are printed all the same.
             say(f"error: {failure}")
-            return ExitStatus.INTERNAL_ERROR
+            return ExitStatus.BAD_INPUT
     return ExitStatus.INTERRUPTED if report.interrupted else ExitStatus.DONE
 
 

@@ -21,8 +21,11 @@ from polyspline.cli.enumerate import enumerate_command
 from polyspline.cli.export import export_command
 from polyspline.cli.info import info_command
 from polyspline.cli.invert import invert_command
+from polyspline.cli.memory import check_memory
 from polyspline.cli.plot import plot_command
 from polyspline.cli.status import ExitStatus, file_sentence, refuse, report_defect, say
+from polyspline.cli.streams import prepare
+from polyspline.cli.warmup import warmup_command
 from polyspline.errors import InvariantError, PolysplineError
 
 app = typer.Typer(
@@ -45,6 +48,7 @@ app.command("analyse", short_help="Tell what a run says of the generated surface
 app.command("info", short_help="Tell what is in a network or a run file.")(info_command)
 app.command("export", short_help="Write a run for other programs.")(export_command)
 app.command("plot", short_help="Draw a run.")(plot_command)
+app.command("warmup", short_help="Compile all kernels ahead of their first use.")(warmup_command)
 
 
 def _print_version(asked: bool) -> None:
@@ -61,6 +65,7 @@ def _options(
     ] = False,
 ) -> None:
     """Exact geometry of piecewise-affine deep networks."""
+    check_memory()
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -75,6 +80,13 @@ def run(arguments: Sequence[str]) -> int:
         return refuse(f"{misuse.format_message().rstrip('. ')}; see polyspline --help.")
     except InvariantError:
         raise
+    except RuntimeError as failure:
+        # Python has no exception of its own for it.
+        if "can't start new thread" not in str(failure):
+            raise
+        return refuse(
+            "no more threads are allowed to this process, or its memory is used up: give fewer --workers."
+        )
     except PolysplineError as misuse:
         return refuse(str(misuse))
     except OSError as failure:
@@ -84,6 +96,7 @@ def run(arguments: Sequence[str]) -> int:
 
 def main() -> int:
     """Run the command line of this process (the entry point ``polyspline``)."""
+    prepare()
     sys.excepthook = report_defect
     asked = threading.Event()
 

@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else.")]
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="Run file, as enumerate -o writes it.")]
 
+ForceOption = Annotated[
+    bool, typer.Option("--force", help="Overwrite the file to write, if it exists; else it is refused.")
+]
+
 BoxOption = Annotated[
     tuple[str, str] | None,
     typer.Option(metavar="LO HI", help="The box [LO, HI]^S: the same bounds for every coordinate."),

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from polyspline.cli.common import JsonOption, RunArgument, print_json, print_table
+from polyspline.cli.common import ForceOption, JsonOption, RunArgument, print_json, print_table
 from polyspline.cli.status import say
 
 
@@ -23,6 +23,7 @@ def export_command(
     bounded: Annotated[
         bool, typer.Option("--bounded", help="Label which regions of the whole space are bounded.")
     ] = False,
+    force: ForceOption = False,
     json: JsonOption = False,
 ) -> int:
     """Write the regions and the adjacency graph of a run; the suffix of FILE names the format."""
@@ -31,9 +32,9 @@ def export_command(
     from polyspline.partition import load_partition
 
     chosen = format_for(file)
-    check_writable(file)
+    check_writable(file, overwrite=force, inputs=[run])
     partition = load_partition(run)
-    export_partition(partition, file, affine_regions=affine_regions, bounded=bounded)
+    export_partition(partition, file, affine_regions=affine_regions, bounded=bounded, overwrite=force)
     if not partition.complete:
         say(f"note: the run is partial: {partition.stop.value}.")
     facts = {

@@ -12,6 +12,7 @@ import typer
 
 from polyspline.cli.common import (
     BoxOption,
+    ForceOption,
     JsonOption,
     number,
     print_json,
@@ -91,6 +92,7 @@ def invert_command(
     ] = None,
     drop_output_activation: DropOption = False,
     read_limits: LimitsOption = 1.0,
+    force: ForceOption = False,
     json: JsonOption = False,
 ) -> int:
     """Find the z of a bounded domain whose G(z) is nearest to x, and prove how near any can be.
@@ -112,6 +114,10 @@ def invert_command(
     began = working_time()
     try:
         load("polyspline.inversion", "polyspline.enumeration")
+        if plot is not None:
+            _check_plot(
+                plot, force, [path for path in (net, x, domain, measure, partition) if path is not None]
+            )
         task = _read_task(
             read_network(net, drop_output_activation, read_limits), x, box, domain, norm, measure, plot
         )
@@ -126,11 +132,11 @@ def invert_command(
     ending = _ending(results)
     if plot is not None:
         try:
-            _draw(task, results[0], plot)
+            _draw(task, results[0], plot, force)
         except OutputError as failure:
             # The folder was checked before: the disk is full, say. The result is not to be lost for that.
             say(f"error: {failure}")
-            return ExitStatus.INTERNAL_ERROR
+            return ExitStatus.BAD_INPUT
     return ending
 
 
@@ -161,6 +167,17 @@ def _check_limits(gap: float, max_seconds: float | None) -> None:
         raise ArgumentError(f"--max-seconds is {max_seconds}; expected a number of at least 0.")
 
 
+def _check_plot(plot: Path, force: bool, inputs: Sequence[Path]) -> None:
+    """Refuse a picture that cannot be written, before any work is done for it."""
+    from polyspline.files import check_writable
+    from polyspline.plots import check_picture
+    from polyspline.plots.style import require_matplotlib
+
+    check_picture(plot)
+    require_matplotlib()
+    check_writable(plot, overwrite=force, inputs=inputs)
+
+
 def _read_task(
     network: Network,
     x: Path,
@@ -171,15 +188,6 @@ def _read_task(
     plot: Path | None,
 ) -> _Task:
     """Read the files of the command line and check that they fit together."""
-    if plot is not None:
-        from polyspline.files import check_writable
-        from polyspline.plots import check_picture
-        from polyspline.plots.style import require_matplotlib
-
-        check_picture(plot)
-        require_matplotlib()
-        check_writable(plot)
-
     from polyspline.cli.readers import read_measure, read_targets
     from polyspline.inversion.problem import make_problem
 
@@ -260,14 +268,14 @@ def _after_walk(result: Inversion, walked: float, stopped: bool) -> Inversion:
     )
 
 
-def _draw(task: _Task, result: Inversion, path: Path) -> None:
+def _draw(task: _Task, result: Inversion, path: Path, force: bool) -> None:
     """Draw the picture of one inversion; a result without a point has none."""
     from polyspline.plots import save_inversion_picture
 
     if result.z is None:
         say(f"note: {path} was not drawn, for there is no point to draw.")
         return
-    save_inversion_picture(result, task.targets[0], path, measure=task.measurement)
+    save_inversion_picture(result, task.targets[0], path, measure=task.measurement, overwrite=force)
 
 
 # ---- what is said

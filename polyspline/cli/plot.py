@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from polyspline.cli.common import JsonOption, RunArgument, number, print_json, print_table, whole_number
+from polyspline.cli.common import (
+    ForceOption,
+    JsonOption,
+    RunArgument,
+    number,
+    print_json,
+    print_table,
+    whole_number,
+)
 from polyspline.cli.status import say
 from polyspline.errors import ArgumentError
 
@@ -59,6 +67,7 @@ def plot_command(
         tuple[str, str] | None,
         typer.Option("--box-3", metavar="LO HI", help="Other bounds than --box for the third coordinate."),
     ] = None,
+    force: ForceOption = False,
     json: JsonOption = False,
 ) -> int:
     """Draw a run: its regions, its surface, its graph, a histogram, and more.
@@ -82,13 +91,13 @@ def plot_command(
     from polyspline.plots import check_format, check_options, kind_of, save_picture
 
     check_format(kind_of(what, 2), file)
-    check_writable(file)
+    check_writable(file, overwrite=force, inputs=[run])
     partition = load_partition(run)
     name = kind_of(what, partition.net.latent_dim)
     suffix = check_format(name, file)
     options["box"] = _view(partition, box, second, third)
     check_options(name, {key: value for key, value in options.items() if value is not None})
-    save_picture(partition, file, what=name, **options)
+    save_picture(partition, file, what=name, overwrite=force, **options)
     if not partition.complete:
         say(f"note: the run is partial: {partition.stop.value}.")
     facts = {

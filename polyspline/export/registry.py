@@ -90,10 +90,11 @@ def export_partition(
     *,
     affine_regions: bool = False,
     bounded: bool = False,
+    overwrite: bool = True,
 ) -> Path:
     """Write a partition in the format that the suffix of `path` names.
 
-    The file appears whole or not at all; one that is there already is replaced.
+    The file appears whole or not at all.
 
     Parameters
     ----------
@@ -106,6 +107,8 @@ def export_partition(
     bounded
         Whether to decide, on an unbounded domain, which regions are bounded
         (milliseconds each; on a bounded domain all are, and the label is there anyway).
+    overwrite
+        Whether a file that is there is replaced; else it is refused.
 
     Returns
     -------
@@ -132,7 +135,7 @@ def export_partition(
     target = Path(path)
     chosen = format_for(target)
     chosen.requirement()
-    check_writable(target)
-    with whole_file(target) as stream:
+    check_writable(target, overwrite=overwrite)
+    with whole_file(target, overwrite=overwrite) as stream:
         chosen.write(partition, stream, Labels(affine_regions=affine_regions, bounded=bounded))
     return target

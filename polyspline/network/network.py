@@ -393,13 +393,15 @@ class Network:
         weights, biases, activation = npz.network_parts(arrays, source)
         return cls.from_layers(weights, biases, activation)
 
-    def save(self, path: str | os.PathLike[str]) -> None:
+    def save(self, path: str | os.PathLike[str], *, overwrite: bool = True) -> None:
         """Write the network to an ``.npz`` file, which appears at once and whole.
 
         Parameters
         ----------
         path : path
-            With suffix ``.npz``; an existing file is replaced.
+            With suffix ``.npz``.
+        overwrite : bool
+            Whether a file that is there is replaced; else it is refused.
 
         Raises
         ------
@@ -412,4 +414,4 @@ class Network:
             raise ArgumentError(
                 f"networks are saved as .npz, got {os.fspath(path)!r}: choose a name that ends in .npz."
             )
-        npz.write_arrays(path, self.to_arrays())
+        npz.write_arrays(path, self.to_arrays(), overwrite=overwrite)

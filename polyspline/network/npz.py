@@ -164,20 +164,24 @@ def read_npy(stream: IO[bytes], size: int, name: str, error: type[PolysplineErro
     return flat.reshape(shape, order="F" if by_columns else "C")
 
 
-def write_arrays(path: str | os.PathLike[str], arrays: Mapping[str, npt.NDArray[Any]]) -> None:
-    """Write an ``.npz`` file that appears at once and whole, in place of an older one.
+def write_arrays(
+    path: str | os.PathLike[str], arrays: Mapping[str, npt.NDArray[Any]], *, overwrite: bool = True
+) -> None:
+    """Write an ``.npz`` file that appears at once and whole.
 
     Parameters
     ----------
     path : path
     arrays : mapping of str to ndarray
+    overwrite : bool
+        Whether a file that is there is replaced; else it is refused.
 
     Raises
     ------
     OutputError
         If the file cannot be written; nothing is left behind.
     """
-    with whole_file(Path(path)) as stream:
+    with whole_file(Path(path), overwrite=overwrite) as stream:
         np.savez(stream, allow_pickle=False, **arrays)
 
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import secrets
 import sqlite3
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +12,7 @@ import numpy as np
 
 from polyspline.domains import Domain
 from polyspline.errors import OutputError, RunFileError, RunFileExistsError
+from polyspline.files import publish, reserved_beside
 from polyspline.network import Network
 from polyspline.partition import run_schema as schema
 from polyspline.partition.stop import StopReason
@@ -34,19 +33,21 @@ def create_run_file(path: Path, net: Network, domain: Domain, options: Mapping[s
     """
     if os.path.lexists(path):
         raise exists(path)
-    arrays = {f"network/{name}": value for name, value in net.to_arrays().items()}
-    arrays |= {f"domain/{name}": value for name, value in domain.to_arrays().items()}
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
     try:
-        schema.initialise(temporary, arrays, run_meta(net, domain, options))
-        publish(temporary, path)
+        with reserved_beside(path) as temporary:
+            fill_run_file(temporary, net, domain, options)
+            publish(temporary, path)
     except FileExistsError:
         raise exists(path) from None
     except (OSError, sqlite3.Error) as failure:
         raise unwritable(path, failure) from failure
-    finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
+
+
+def fill_run_file(path: Path, net: Network, domain: Domain, options: Mapping[str, Any]) -> None:
+    """Make a run without a region of an empty file."""
+    arrays = {f"network/{name}": value for name, value in net.to_arrays().items()}
+    arrays |= {f"domain/{name}": value for name, value in domain.to_arrays().items()}
+    schema.initialise(path, arrays, run_meta(net, domain, options))
 
 
 def run_meta(net: Network, domain: Domain, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -63,16 +64,12 @@ def run_meta(net: Network, domain: Domain, options: Mapping[str, Any]) -> dict[s
     }
 
 
-def publish(temporary: Path, path: Path) -> None:
-    """Give a whole file its final name; never replace a file that has the name."""
-    try:
-        os.link(temporary, path)
-    except FileExistsError:
-        raise
-    except OSError:
-        # A file system without hard links: claim the name first, then move onto our own claim.
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
-        temporary.replace(path)
+def stopped_writing(path: Path, failure: Exception, kept: int) -> OutputError:
+    """Build the error for a run file that takes no more."""
+    return OutputError(
+        f"{path}: cannot be written any more ({failure}); it keeps the {kept:,} regions of the last commit: "
+        "make room, and go on with --resume (resume=True)."
+    )
 
 
 def exists(path: Path) -> RunFileExistsError:

@@ -6,7 +6,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -16,12 +16,21 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from polyspline.domains import Domain
-from polyspline.errors import InvariantError, RunFileError
+from polyspline.errors import InvariantError, OutputError, RunFileError
+from polyspline.files import publish, reserved_beside
 from polyspline.network import Network
 from polyspline.partition import run_schema as schema
 from polyspline.partition.packing import CodePacking
 from polyspline.partition.run_batch import SERIES, Batch
-from polyspline.partition.run_create import check_resumable, check_same, create_run_file, unwritable
+from polyspline.partition.run_create import (
+    check_resumable,
+    check_same,
+    create_run_file,
+    exists,
+    fill_run_file,
+    stopped_writing,
+    unwritable,
+)
 from polyspline.partition.run_state import WalkState, read_state
 from polyspline.partition.stop import StopReason
 
@@ -90,6 +99,34 @@ class RunWriter:
         return cls._open(target, net)
 
     @classmethod
+    @contextmanager
+    def whole(
+        cls, path: str | os.PathLike[str], net: Network, domain: Domain, options: Mapping[str, Any]
+    ) -> Iterator[RunWriter]:
+        """Write a run file that takes its name only at the end of the block, and not if the block fails.
+
+        Raises
+        ------
+        RunFileExistsError, OutputError
+            As `create`.
+        """
+        target = Path(path)
+        if os.path.lexists(target):
+            raise exists(target)
+        try:
+            with reserved_beside(target) as temporary:
+                fill_run_file(temporary, net, domain, options)
+                with cls._open(target, net, temporary) as writer:
+                    yield writer
+                publish(temporary, target)
+        except FileExistsError:
+            raise exists(target) from None
+        except OutputError:
+            raise
+        except (OSError, sqlite3.Error) as failure:
+            raise unwritable(target, failure) from failure
+
+    @classmethod
     def open_for_resume(
         cls,
         path: str | os.PathLike[str],
@@ -129,20 +166,25 @@ class RunWriter:
             writer = cls._open(target, net)
         try:
             with schema.reading(target):
+                writer._connection.execute("BEGIN")
+                schema.check_seal(writer._connection, target)
                 meta = schema.read_meta(writer._connection)
                 check_same(target, meta, net, domain)
                 check_resumable(target, meta, schema.read_finish(writer._connection))
                 state = read_state(writer._connection, target, writer._n_words, net.latent_dim, meta)
+                writer._connection.execute("COMMIT")
         except BaseException:
             writer._abandon()
             raise
         return writer, state
 
     @classmethod
-    def _open(cls, path: Path, net: Network) -> RunWriter:
+    def _open(cls, path: Path, net: Network, file: Path | None = None) -> RunWriter:
+        """Open a run file, which may have another name until it is whole."""
         with schema.reading(path):
-            connection = schema.connect(path)
+            connection = schema.connect(path if file is None else file)
             try:
+                schema.check_schema(connection, path)
                 return cls(path, connection, CodePacking(net.n_pieces).n_words, net.latent_dim)
             except BaseException:
                 connection.close()
@@ -228,14 +270,13 @@ class RunWriter:
             If the file cannot be written.
         """
         if self._pending:
-            with self._transaction() as connection:
-                self._write_pending(connection)
+            with self._keeping_what_fits(), self._transaction() as connection:
+                self._write_batches(connection, self._pending)
             self._pending_done()
 
-    def _write_pending(self, connection: sqlite3.Connection) -> None:
-        """Write the pending batches, unless an interrupted flush had committed them already."""
+    def _write_batches(self, connection: sqlite3.Connection, batches: list[Batch]) -> None:
+        """Write the first pending batches, unless an interrupted flush had committed them already."""
         now = schema.read_progress(connection)
-        batches = self._pending
         if now != self._committed:
             # An interrupt between COMMIT and our note of it: the first batches are in the file already.
             done = [place for place, batch in enumerate(batches) if batch.after == now]
@@ -256,10 +297,7 @@ class RunWriter:
         if self._left_out is not None:
             schema.write_meta(connection, "left_out", self._left_out)
         after = batches[-1].after
-        connection.execute(
-            "UPDATE progress SET regions = ?, expanded = ?, edges = ?, exact_fallbacks = ?, seconds = ?",
-            (after.regions, after.expanded, after.edges, after.exact_fallbacks, after.seconds),
-        )
+        schema.write_progress(connection, after)
 
     def _pending_done(self) -> None:
         self._committed = self._target
@@ -268,12 +306,11 @@ class RunWriter:
 
     def _drop_closing(self, connection: sqlite3.Connection) -> None:
         """Delete what `finish` wrote: a run that goes on finds it again."""
-        if connection.execute("DELETE FROM finish").rowcount:
-            connection.executemany(
-                "DELETE FROM chunks WHERE series = ?", [(series,) for series in schema.CLOSING_SERIES]
-            )
+        if schema.delete_rows(connection, "finish"):
+            for series in schema.CLOSING_SERIES:
+                schema.delete_rows(connection, "chunks", "series = ?", (series,))
             expanded = schema.read_progress(connection).expanded
-            connection.execute("DELETE FROM exact_witnesses WHERE region >= ?", (expanded,))
+            schema.delete_rows(connection, "exact_witnesses", "region >= ?", (expanded,))
 
     def finish(
         self,
@@ -323,17 +360,17 @@ class RunWriter:
             )
         fallbacks = self._target.exact_fallbacks if exact_fallbacks is None else exact_fallbacks
         elapsed = self._target.seconds if seconds is None else seconds
-        with self._transaction() as connection:
-            self._write_pending(connection)
+        with self._keeping_what_fits(), self._transaction() as connection:
+            self._write_batches(connection, self._pending)
             self._drop_closing(connection)
             schema.write_series(connection, "closing_edges", 0, edges)
             schema.write_series(connection, "closing_sources", 0, sources)
             schema.write_series(connection, "frontier_witnesses", 0, witnesses)
             schema.write_series(connection, "frontier_exact", 0, exact)
             schema.write_exact_witnesses(connection, dict(exact_witnesses or {}))
-            connection.execute(
-                "INSERT INTO finish VALUES (1, ?, ?, ?, ?, ?)",
-                (stop.key, len(edges), len(witnesses), fallbacks, elapsed),
+            schema.write_finish(
+                connection,
+                schema.Finish(stop.key, len(edges), len(witnesses), int(fallbacks), float(elapsed)),
             )
         self._pending_done()
 
@@ -344,14 +381,32 @@ class RunWriter:
             raise InvariantError("RunWriter: the writer is closed; a closed writer takes nothing more.")
         try:
             self._connection.execute("BEGIN IMMEDIATE")
+            schema.upgrade(self._connection)
             yield self._connection
             self._connection.execute("COMMIT")
-        except sqlite3.Error as failure:
-            self._abandon()
-            raise unwritable(self._path, failure) from failure
         finally:
             if not self._closed and self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
+
+    @contextmanager
+    def _keeping_what_fits(self) -> Iterator[None]:
+        """End the writing when it fails; of what is pending, the batches that still fit are committed."""
+        try:
+            yield
+        except sqlite3.Error as failure:
+            if getattr(failure, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):
+                self._commit_one_by_one()
+            kept = self._committed.regions
+            self._abandon()
+            raise stopped_writing(self._path, failure, kept) from failure
+
+    def _commit_one_by_one(self) -> None:
+        """Commit the pending batches each by itself, until one does not fit."""
+        with suppress(sqlite3.Error):
+            while self._pending:
+                with self._transaction() as connection:
+                    self._write_batches(connection, self._pending[:1])
+                self._committed = self._pending.pop(0).after
 
     def _abandon(self) -> None:
         """Close without writing; SQLite rolls an open transaction back."""

@@ -103,6 +103,7 @@ def read_state(
     """Read what the appends of a run committed, without its closing."""
     progress = schema.read_progress(connection)
     finish = schema.read_finish(connection)
+    _check_stop(path, progress, finish, meta)
     regions, expanded, edges = progress.regions, progress.expanded, progress.edges
 
     def series(name: str, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
@@ -121,7 +122,7 @@ def read_state(
         expanded=expanded,
         exact_fallbacks=progress.exact_fallbacks,
         seconds=progress.seconds,
-        exact_witnesses=schema.read_exact_witnesses(connection, expanded),
+        exact_witnesses=schema.read_exact_witnesses(connection, expanded, dim),
         start=None if start is None else np.array(start, dtype=np.float64),
         options=options,
         stop=None if finish is None else StopReason.from_key(finish.stop),
@@ -167,13 +168,34 @@ def read_run(path: str | os.PathLike[str]) -> StoredRun:
     schema.check_header(target)
     with schema.reading(target), closing(schema.connect(target)) as connection:
         connection.execute("BEGIN")
+        schema.check_seal(connection, target)
         meta = schema.read_meta(connection)
         net = Network.from_arrays(schema.read_arrays(connection, "network/"))
         domain = domain_from_arrays(schema.read_arrays(connection, "domain/"))
+        if (domain.dim, meta["latent_dim"], meta["n_units"]) != (net.latent_dim, net.latent_dim, net.n_units):
+            raise schema.damaged(target, "the network and the domain inside do not fit together")
         for what, found in (("network", net.fingerprint), ("domain", domain.fingerprint)):
             if meta.get(f"{what}_fingerprint") != found:
                 raise schema.damaged(target, f"the {what} inside is not the one that was walked")
         return _read_kept(connection, target, net, domain, meta)
+
+
+def _check_stop(
+    path: Path, progress: schema.Progress, finish: schema.Finish | None, meta: dict[str, Any]
+) -> None:
+    """Refuse a run that says it is finished and is not by its own counters."""
+    stop = None if finish is None else StopReason.from_key(finish.stop)
+    if finish is None or stop is None or not stop.finished:
+        return
+    if stop is StopReason.COMPLETE:
+        fits = progress.expanded == progress.regions and not (finish.frontier or finish.closing_edges)
+        fits = fits and "left_out" not in meta
+    else:
+        fits = "radius" in meta["options"] and progress.expanded + finish.frontier == progress.regions
+    if not fits:
+        raise schema.damaged(
+            path, f"it says {stop.key!r}, and {progress.expanded} of {progress.regions} regions are expanded"
+        )
 
 
 def _read_kept(
@@ -184,6 +206,7 @@ def _read_kept(
     finish = schema.read_finish(connection)
     closing_edges, frontier = (finish.closing_edges, finish.frontier) if finish else (0, 0)
     kept = progress.expanded + frontier
+    _check_stop(path, progress, finish, meta)
 
     def series(names: tuple[str, str], counts: tuple[int, int], dtype: Any, *columns: int) -> NDArray[Any]:
         first, second = (
@@ -217,6 +240,6 @@ def _read_kept(
         expanded=min(progress.expanded, meta.get("left_out", progress.expanded)),
         exact_fallbacks=finish.exact_fallbacks if finish else progress.exact_fallbacks,
         seconds=finish.seconds if finish else progress.seconds,
-        exact_witnesses=schema.read_exact_witnesses(connection, kept),
+        exact_witnesses=schema.read_exact_witnesses(connection, kept, net.latent_dim),
         within=read_ball(meta["options"]),
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 import numpy as np
 
@@ -15,15 +14,9 @@ from solvers.float_mode import gradual_underflow
 
 def save_partition(partition: Partition, path: str | os.PathLike[str]) -> None:
     """Write a partition to a new run file; see `Partition.save`."""
-    target = Path(path)
     options = {"saved": True, "resumable": partition.stop.finished} | ball_options(partition.within)
-    writer = RunWriter.create(target, partition.net, partition.domain, options)
-    try:
-        with writer:
-            _write(partition, writer)
-    except BaseException:
-        target.unlink(missing_ok=True)
-        raise
+    with RunWriter.whole(path, partition.net, partition.domain, options) as writer:
+        _write(partition, writer)
 
 
 def _write(partition: Partition, writer: RunWriter) -> None:

@@ -103,10 +103,11 @@ def save_inversion_picture(
     path: str | os.PathLike[str],
     *,
     measure: MeasureLike | None = None,
+    overwrite: bool = True,
 ) -> Path:
     """Draw an inversion into a file, as `plot_inversion` does.
 
-    The file appears whole or not at all; one that is there already is replaced.
+    The file appears whole or not at all.
 
     Parameters
     ----------
@@ -114,6 +115,8 @@ def save_inversion_picture(
         As in `plot_inversion`.
     path
         File to write: ``.png``, ``.svg`` or ``.pdf``.
+    overwrite
+        Whether a file that is there is replaced; else it is refused.
 
     Returns
     -------
@@ -129,7 +132,7 @@ def save_inversion_picture(
     OutputError
         If the file cannot be written.
     """
-    return draw_to_file(path, lambda: plot_inversion(inversion, x, measure=measure))
+    return draw_to_file(path, lambda: plot_inversion(inversion, x, measure=measure), overwrite=overwrite)
 
 
 # ---- what is drawn

@@ -152,10 +152,11 @@ def save_picture(
     explode: float | None = None,
     betas: Sequence[float] | None = None,
     bins: int | None = None,
+    overwrite: bool = True,
 ) -> Path:
     """Draw a picture of a partition into a file, or make an interactive page of it.
 
-    The file appears whole or not at all; one that is there already is replaced.
+    The file appears whole or not at all.
 
     Parameters
     ----------
@@ -169,6 +170,8 @@ def save_picture(
         plane if S = 2, solids if S = 3.
     box, color, output, coordinates, explode, betas, bins
         As the functions that draw take them; only those that the picture has a use for.
+    overwrite : bool
+        Whether a file that is there is replaced; else it is refused.
 
     Returns
     -------
@@ -212,8 +215,8 @@ def save_picture(
             f"{', '.join(fit)}{slice_}."
         )
     if check_format(name, path) != PAGE:
-        return draw_to_file(path, lambda: kind.draw(regions, **options))
-    return _save_page(kind, regions, Path(path), options)
+        return draw_to_file(path, lambda: kind.draw(regions, **options), overwrite=overwrite)
+    return _save_page(kind, regions, Path(path), options, overwrite)
 
 
 def check_options(name: str, options: Mapping[str, object]) -> None:
@@ -260,12 +263,12 @@ def check_format(name: str, path: str | os.PathLike[str]) -> str:
     return PAGE
 
 
-def _save_page(kind: Kind, regions: RegionSet, path: Path, options: dict[str, Any]) -> Path:
+def _save_page(kind: Kind, regions: RegionSet, path: Path, options: dict[str, Any], overwrite: bool) -> Path:
     """Write the interactive page of a picture."""
     assert kind.page is not None
     require_plotly()
-    check_writable(path)
+    check_writable(path, overwrite=overwrite)
     text = pages.page_text(kind.page(regions, **options)).encode("utf-8")
-    with whole_file(path) as stream:
+    with whole_file(path, overwrite=overwrite) as stream:
         stream.write(text)
     return path

@@ -49,8 +49,10 @@ def check_picture(path: str | os.PathLike[str]) -> str:
     return suffix
 
 
-def draw_to_file(path: str | os.PathLike[str], draw: Callable[[], Axes | Figure | SubFigure]) -> Path:
-    """Draw a picture into a file that appears whole or not at all; one that is there is replaced.
+def draw_to_file(
+    path: str | os.PathLike[str], draw: Callable[[], Axes | Figure | SubFigure], *, overwrite: bool = True
+) -> Path:
+    """Draw a picture into a file that appears whole or not at all.
 
     Parameters
     ----------
@@ -58,6 +60,8 @@ def draw_to_file(path: str | os.PathLike[str], draw: Callable[[], Axes | Figure 
         File to write: ``.png``, ``.svg`` or ``.pdf``.
     draw : callable
         Draws into a figure of its own, and returns it or axes of it.
+    overwrite : bool
+        Whether a file that is there is replaced; else it is refused.
 
     Returns
     -------
@@ -76,16 +80,16 @@ def draw_to_file(path: str | os.PathLike[str], draw: Callable[[], Axes | Figure 
     check_picture(path)
     require_matplotlib()
     target = Path(path)
-    check_writable(target)
+    check_writable(target, overwrite=overwrite)
     from matplotlib.figure import Figure
 
     figure = draw().get_figure(root=True)
     assert isinstance(figure, Figure)
-    write_figure(figure, target)
+    write_figure(figure, target, overwrite=overwrite)
     return target
 
 
-def write_figure(figure: Figure, path: Path) -> None:
+def write_figure(figure: Figure, path: Path, *, overwrite: bool = True) -> None:
     """Write a figure in the format of the suffix; the file appears whole or not at all.
 
     Raises
@@ -98,5 +102,5 @@ def write_figure(figure: Figure, path: Path) -> None:
     from matplotlib import rc_context
 
     suffix = check_picture(path)
-    with rc_context(STYLE), whole_file(path) as stream:
+    with rc_context(STYLE), whole_file(path, overwrite=overwrite) as stream:
         figure.savefig(stream, format=suffix[1:], dpi=200, metadata=PICTURES[suffix])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -47,8 +47,14 @@ img { max-width: 100%; height: auto; }
 """
 
 
-def check_page(path: str | os.PathLike[str]) -> None:
+def check_page(path: str | os.PathLike[str], *, overwrite: bool = True, inputs: Sequence[Path] = ()) -> None:
     """Refuse a path that no page can be written to, before any work is done for it.
+
+    Parameters
+    ----------
+    path : path-like
+    overwrite, inputs
+        As `polyspline.files.check_writable` takes them.
 
     Raises
     ------
@@ -62,14 +68,16 @@ def check_page(path: str | os.PathLike[str]) -> None:
     target = Path(path)
     if target.suffix.lower() not in _SUFFIXES:
         raise ExportFormatError(f"cannot write the page {target}: expected a name that ends in .html.")
-    check_writable(target)
+    check_writable(target, overwrite=overwrite, inputs=inputs)
     require_matplotlib()
 
 
-def save_page(report: Report, path: str | os.PathLike[str], *, name: str = "") -> Path:
+def save_page(
+    report: Report, path: str | os.PathLike[str], *, name: str = "", overwrite: bool = True
+) -> Path:
     """Write a report as one page that needs no other file: tables, notes, and pictures inside it.
 
-    The file appears whole or not at all; one that is there already is replaced.
+    The file appears whole or not at all.
 
     Parameters
     ----------
@@ -78,6 +86,8 @@ def save_page(report: Report, path: str | os.PathLike[str], *, name: str = "") -
         File to write, ``.html`` or ``.htm``.
     name : str
         What the report is of, for the heading.
+    overwrite : bool
+        Whether a file that is there is replaced; else it is refused.
 
     Returns
     -------
@@ -97,10 +107,10 @@ def save_page(report: Report, path: str | os.PathLike[str], *, name: str = "") -
     -----
     The same report gives the same bytes.
     """
-    check_page(path)
+    check_page(path, overwrite=overwrite)
     page = page_text(report, name).encode("utf-8")
     target = Path(path)
-    with whole_file(target) as stream:
+    with whole_file(target, overwrite=overwrite) as stream:
         stream.write(page)
     return target
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from polyspline.cores import usable_workers
 from polyspline.cpa.forward_product import ForwardProduct
 from polyspline.domains import Domain, check_dimension
 from polyspline.errors import ArgumentError, InvariantError
@@ -241,6 +242,7 @@ def _visit(
             f"fold: the visitor is a {type(visitor).__name__}; expected a function of a RegionBatch."
         )
     _check(net, domain, max_regions, max_seconds, workers)
+    workers = usable_workers(workers)
     watch = Watch(max_seconds, progress)
     problem = make_problem(net, domain)
     keep = visitor is not None

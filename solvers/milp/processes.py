@@ -1,4 +1,4 @@
-"""Programs that are started for us: none is left running, and none holds a file open."""
+"""Programs that are started for us: none is left running, even by SIGKILL, and none holds a file open."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
+
+from solvers.milp.leash import Release, before_exec, leash
 
 _POLL_SECONDS = 0.1
 
@@ -21,11 +23,13 @@ class _Record:
     stopped: Callable[[], bool]
     processes: list[subprocess.Popen[Any]] = field(default_factory=list)
     outputs: list[Any] = field(default_factory=list)
+    releases: list[Release] = field(default_factory=list)
     closed: threading.Event = field(default_factory=threading.Event)
 
     def add(self, process: subprocess.Popen[Any], outputs: list[Any]) -> None:
         self.processes.append(process)
         self.outputs.extend(outputs)
+        self.releases.append(leash(process))
         threading.Thread(target=self._watch, args=(process,), daemon=True).start()
 
     def _watch(self, process: subprocess.Popen[Any]) -> None:
@@ -42,6 +46,8 @@ class _Record:
             if process.poll() is None:
                 process.kill()
                 process.wait()
+        for release in self.releases:
+            release()
         for output in self.outputs:
             if hasattr(output, "close"):
                 output.close()
@@ -60,8 +66,11 @@ class _RecordedProcess(subprocess.Popen[Any]):
     """A process that is known to its thread's record, if it has one."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
         record = _records.get(threading.get_ident())
+        first = None if record is None else before_exec()
+        if first is not None:
+            kwargs.setdefault("preexec_fn", first)
+        super().__init__(*args, **kwargs)
         if record is not None:
             record.add(self, [kwargs.get("stdout"), kwargs.get("stderr")])
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-import tempfile
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +13,7 @@ import pulp
 from solvers.errors import SolverFailedError
 from solvers.milp.backends import Backend, find_backend
 from solvers.milp.drivers import driver_of
+from solvers.milp.folders import solver_folder
 from solvers.milp.processes import children_end_with_us
 from solvers.milp.program import Floats, MixedProgram, MixedSolution, MixedStatus
 from solvers.milp.scaling import scale
@@ -68,10 +67,10 @@ def solve_mixed(
     if start is not None:
         for variable, value in zip(variables, _within(scaled.program, scaled.inward(start)), strict=True):
             variable.setInitialValue(float(value), check=False)
-    with tempfile.TemporaryDirectory(prefix="polyspline-") as folder:
-        log = Path(folder) / "log"
+    with solver_folder() as folder:
+        log = folder / "log"
         solver = driver.solver(max_seconds, log, start is not None, stopped)
-        solver.tmpDir = folder
+        solver.tmpDir = str(folder)
         try:
             with children_end_with_us(max_seconds + _GRACE_SECONDS, stopped):
                 problem.solve(solver)

@@ -206,8 +206,10 @@ def test_kill_9_leaves_a_file_that_resumes(tmp_path: Path) -> None:
     from polyspline.network import zoo
 
     writer, state = RunWriter.open_for_resume(path, zoo.random_network([2, 70, 1]), Box(-1, 1, dim=2))
+    writer.finish(StopReason.INTERRUPTED)
     writer.close()
     batches = state.regions // 50
+    # A kill between two commits may leave a journal with nothing in it, which the next commit removes.
     assert batches > 20
     assert state.regions == state.expanded == 50 * batches
     assert len(state.edges) == 9 * batches
@@ -321,7 +323,7 @@ def damage(path: Path, how: str) -> None:
         ("DELETE FROM progress", "damaged"),
         ("DELETE FROM meta", "damaged"),
         ("DELETE FROM arrays WHERE name LIKE 'network/%0'", "damaged"),
-        ("DROP TABLE finish", "cannot be read"),
+        ("DROP TABLE finish", "tables are not those of a run file"),
         ("UPDATE chunks SET crc32 = 0 WHERE series = 'edges'", "damaged"),
         ("UPDATE chunks SET start = 1 WHERE series = 'witnesses'", "damaged"),
         ("UPDATE arrays SET npy = x'00112233'", "damaged"),
