@@ -1,0 +1,129 @@
+"""Planted faults: ``python -m tests.mutants [--only TEXT] [--list] [--workers K] [--table] [--compiled]``.
+
+Each fault is planted alone in a copy of the tree, and the tests that should see it run there. Kernels
+run by the interpreter (see `tests.mutants.interpreted`); with ``--compiled`` they are compiled, from the
+kernels at hand where a fault leaves them as they are. First the targets run with nothing planted: they
+must pass. The exit status is 0 if every fault is seen or equivalent.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from queue import SimpleQueue
+
+from tests.mutants.mutant import ROOT, Mutant
+from tests.mutants.table import MUTANTS, Outcome, update_table
+
+_SECONDS = 240.0
+"""Time after which a target is given up: a fault that makes it hang is seen."""
+
+_FAILED = re.compile(r"^(?:FAILED|ERROR) (\S+)", re.MULTILINE)
+
+
+def copy_tree(to: Path, *, compiled: bool) -> None:
+    """Copy the files that git knows or would add; with `compiled`, the compiled kernels too."""
+    listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    names = subprocess.run(listed, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    kernels = [str(path.relative_to(ROOT)) for path in ROOT.rglob("*.nb[ic]")] if compiled else []
+    for name in [*filter(None, names.split("\0")), *kernels]:
+        target = to / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / name, target)
+
+
+def run_tests(tree: Path, targets: Sequence[str], *, compiled: bool, seconds: float) -> tuple[int, str]:
+    """Run targets in a tree until one fails: the exit status of pytest (-1: out of time), and the test."""
+    environment = {**os.environ, "PYTHONPATH": str(tree), "PYTHONWARNINGS": ""}
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-n", "0", "--tb=no", "-rfE", "-p", "no:cacheprovider"]
+    if not compiled:
+        environment |= {"NUMBA_DISABLE_JIT": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+        command += ["-p", "tests.mutants.interpreted", "-W", "ignore::RuntimeWarning"]
+    try:
+        run = subprocess.run(
+            [*command, *targets], cwd=tree, env=environment, capture_output=True, text=True, timeout=seconds
+        )
+    except subprocess.TimeoutExpired:
+        return -1, ""
+    found = _FAILED.search(run.stdout)
+    return run.returncode, found.group(1) if found else run.stdout[-2000:] + run.stderr[-2000:]
+
+
+def judge(mutant: Mutant, tree: Path, *, compiled: bool) -> Outcome:
+    """Plant a fault in a tree, run its tests, and take it out again."""
+    file = tree / mutant.file
+    text = file.read_text(encoding="utf-8")
+    file.write_text(mutant.planted(text), encoding="utf-8")
+    began = time.perf_counter()
+    try:
+        for target in mutant.tests:
+            status, name = run_tests(tree, [target], compiled=compiled, seconds=_SECONDS)
+            spent = time.perf_counter() - began
+            if status == -1:
+                return Outcome(mutant.name, "killed", f"`{target}` (does not end)", spent)
+            if status == 1:
+                short = name.rsplit("/", 1)[-1].replace("|", "\\|")
+                return Outcome(mutant.name, "killed", f"`{short}`", spent)
+            if status != 0:
+                return Outcome(mutant.name, f"broken: pytest ends with {status}, {name}", "", spent)
+        verdict = "equivalent" if mutant.equivalent else "survived"
+        return Outcome(mutant.name, verdict, mutant.why if mutant.equivalent else "", spent)
+    finally:
+        file.write_text(text, encoding="utf-8")
+
+
+def main() -> int:
+    """Run the faults that were asked for; 0 if all are seen or equivalent."""
+    parser = argparse.ArgumentParser(prog="python -m tests.mutants", description=__doc__)
+    parser.add_argument("--only", default="", help="faults whose name or file holds this text")
+    parser.add_argument("--list", action="store_true", help="name the faults and stop")
+    parser.add_argument("--workers", type=int, default=1, help="how many are planted at a time")
+    parser.add_argument("--table", action="store_true", help="write the outcomes to tests/README.md")
+    parser.add_argument("--compiled", action="store_true", help="compile the kernels")
+    asked = parser.parse_args()
+    chosen = [one for one in MUTANTS if asked.only in one.name or asked.only in one.file]
+    if asked.list:
+        for one in chosen:
+            print(f"{one.name}: {one.file}: {one.why}")
+        return 0
+    with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
+        trees: SimpleQueue[Path] = SimpleQueue()
+        for worker in range(asked.workers):
+            tree = Path(folder) / str(worker)
+            copy_tree(tree, compiled=asked.compiled)
+            trees.put(tree)
+        targets = sorted({target for one in chosen for target in one.tests})
+        status, name = run_tests(tree, targets, compiled=asked.compiled, seconds=20 * _SECONDS)
+        if status != 0:
+            print(f"with nothing planted pytest ends with {status}: {name}")
+            return 1
+
+        def work(one: Mutant) -> Outcome:
+            mine = trees.get()
+            try:
+                found = judge(one, mine, compiled=asked.compiled)
+            finally:
+                trees.put(mine)
+            print(f"{found.verdict:10} {one.name} ({found.seconds:.1f} s) {found.seen_by}", flush=True)
+            return found
+
+        with ThreadPoolExecutor(asked.workers) as pool:
+            outcomes = list(pool.map(work, chosen))
+    if asked.table:
+        update_table(outcomes)
+    left = [one for one in outcomes if one.verdict not in ("killed", "equivalent")]
+    print(f"{len(outcomes)} faults, {len(left)} not seen")
+    return 1 if left else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
