@@ -89,7 +89,10 @@ def _decimal(widths: Sequence[int], units: str | list[Any], seed: int, *, thin: 
     weights: list[Any] = [np.round(rng.uniform(-2, 2, shape), 1) for shape in shapes]
     biases = [np.round(rng.uniform(-1, 1, shape[0]), 1) for shape in shapes]
     if thin:
-        weights = [weights[0], *(sparse.csr_matrix(np.where(rng.random(w.shape) < 0.4, w, 0.0)) for w in weights[1:])]
+        weights = [
+            weights[0],
+            *(sparse.csr_matrix(np.where(rng.random(w.shape) < 0.4, w, 0.0)) for w in weights[1:]),
+        ]
     return Given(ps.Network.from_layers(weights, biases, units), ps.Box([-1.0, -1.25], [1.5, 1.0]))
 
 

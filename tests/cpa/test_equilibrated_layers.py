@@ -49,7 +49,7 @@ def test_scaled_rows_are_the_true_ones_times_a_power_of_two(seed: int) -> None:
             first += unit.n_rows
         for i in range(true.n_rows):
             entries = [Fraction(w) for w in layer.weight[i].tolist()]
-            assert all(entry == 0 or 2 ** -GATE <= abs(entry) <= 2**GATE for entry in entries)
+            assert all(entry == 0 or 2**-GATE <= abs(entry) <= 2**GATE for entry in entries)
             if beyond[i]:
                 assert not any(entries)
                 assert rows[i] == 0

@@ -59,7 +59,9 @@ def test_codes_beside_knots_have_the_values_that_fractions_have(name: str) -> No
 def test_a_member_that_is_behind_by_less_than_its_rounding_is_behind() -> None:
     rng = np.random.default_rng(2)
     weight = rng.uniform(-1, 1, (2, 8))
-    net = ps.Network.from_layers([np.vstack([weight[0], np.nextafter(weight[0], 1.0)])], [[0.0, 0.0]], ["max:2"])
+    net = ps.Network.from_layers(
+        [np.vstack([weight[0], np.nextafter(weight[0], 1.0)])], [[0.0, 0.0]], ["max:2"]
+    )
     points = rng.uniform(-1, 1, (300, 8))
     found = closed_pieces(net.layers, points)
     for place, point in enumerate(points.tolist()):

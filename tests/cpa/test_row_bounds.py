@@ -45,7 +45,9 @@ def codes_of(given: Given) -> list[list[int]]:
     points = np.random.default_rng(0).uniform(*given.domain.bounds(), (given.most, given.net.latent_dim))
     codes = {tuple(code) for code in given.net.code(points).tolist()}
     pieces = given.net.n_pieces
-    codes |= {tuple(code) for code in np.random.default_rng(1).integers(0, pieces, (10, len(pieces))).tolist()}
+    codes |= {
+        tuple(code) for code in np.random.default_rng(1).integers(0, pieces, (10, len(pieces))).tolist()
+    }
     return [list(code) for code in sorted(codes)]
 
 
@@ -119,7 +121,8 @@ def test_the_functions_of_a_layer_are_off_by_their_error_at_most(name: str, refi
                 assert all(holds(abs(Fraction(a)), bound.coefficient[i]) for one in both for a in one)
                 for one in both:
                     size = sum(
-                        abs(Fraction(a)) * Fraction(r) for a, r in zip(one, tables.radius.tolist(), strict=True)
+                        abs(Fraction(a)) * Fraction(r)
+                        for a, r in zip(one, tables.radius.tolist(), strict=True)
                     )
                     assert holds(size, bound.magnitude[i])
                     if refined:

@@ -166,7 +166,9 @@ def test_the_total_is_at_most_the_exact_dual_value_for_any_multipliers(block: in
         scale, bound = Fraction(certificate.scale), Fraction(certificate.bound)
         assert length <= (scale * scale if squared else scale)
         if bound:
-            assert (bound * bound if squared else bound) * length <= (exact.total**2 if squared else exact.total)
+            assert (bound * bound if squared else bound) * length <= (
+                exact.total**2 if squared else exact.total
+            )
 
 
 @pytest.mark.parametrize("block", range(8))

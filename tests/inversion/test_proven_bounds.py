@@ -19,7 +19,9 @@ from tests.inversion.support import exact_image
 def problem_of(seed: int, norm: str = "l2") -> InversionProblem:
     rng = np.random.default_rng(seed)
     net = ps.zoo.random_network([2, 5, 4, 3], "leaky_relu:0.1", seed=seed)
-    return make_problem(net, net(rng.uniform(-1, 1, 2)) + 0.3 * rng.normal(size=3), ps.Box(-1, 1, dim=2), norm)
+    return make_problem(
+        net, net(rng.uniform(-1, 1, 2)) + 0.3 * rng.normal(size=3), ps.Box(-1, 1, dim=2), norm
+    )
 
 
 @pytest.mark.parametrize("norm", ["l2", "l1", "linf"])
@@ -64,7 +66,9 @@ def test_norms_of_any_size_are_those_of_size_one(scale: float) -> None:
     for row in ([3.0, 4.0], [0.0, 1.0], [1.0, 1.0, 1.0, 1.0]):
         for norm in Norm:
             expected = norm.of(row) * scale
-            assert norm.of(np.array(row) * scale) == pytest.approx(expected, rel=1e-12 if scale > 1e-300 else 1e-9)
+            assert norm.of(np.array(row) * scale) == pytest.approx(
+                expected, rel=1e-12 if scale > 1e-300 else 1e-9
+            )
 
 
 @pytest.mark.parametrize("norm", ["l2", "l1", "linf"])

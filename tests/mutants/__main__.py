@@ -44,7 +44,19 @@ def copy_tree(to: Path, *, compiled: bool) -> None:
 def run_tests(tree: Path, targets: Sequence[str], *, compiled: bool, seconds: float) -> tuple[int, str]:
     """Run targets in a tree until one fails: the exit status of pytest (-1: out of time), and the test."""
     environment = {**os.environ, "PYTHONPATH": str(tree), "PYTHONWARNINGS": ""}
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "-n", "0", "--tb=no", "-rfE", "-p", "no:cacheprovider"]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-x",
+        "-q",
+        "-n",
+        "0",
+        "--tb=no",
+        "-rfE",
+        "-p",
+        "no:cacheprovider",
+    ]
     if not compiled:
         environment |= {"NUMBA_DISABLE_JIT": "1", "PYTHONDONTWRITEBYTECODE": "1"}
         command += ["-p", "tests.mutants.interpreted", "-W", "ignore::RuntimeWarning"]

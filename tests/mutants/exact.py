@@ -103,7 +103,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "the box is as small as the multipliers say",
         _REDUNDANCY,
         "        w.low[c] -= spill * most\n        w.high[c] += spill * most\n",
-        "",
+        "        w.low[c] -= 0.0 * spill\n",
         _EDGE,
         "the residual of each side counts for nothing",
     ),

@@ -5,8 +5,8 @@ enough for small cases. Divisions follow IEEE 754, as in the machine code; nothi
 """
 
 from __future__ import annotations
-
 import __future__
+
 import ast
 import inspect
 import os

@@ -356,8 +356,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "rows of unit length are exact",
         _REGION_MAPS,
-        "        slack = (missed * inverse + 8.0 * ROUNDOFF * reached) * SAFETY + absolute_term(0, self._sizes)\n"
-        "        lost",
+        "        slack = (missed * inverse + 8.0 * ROUNDOFF * reached) * SAFETY"
+        " + absolute_term(0, self._sizes)\n        lost",
         "        slack = missed * inverse * SAFETY\n        lost",
         _MAPS,
         "the scaling to unit length rounds",
@@ -365,8 +365,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "rows lose the error of what they are made of",
         _REGION_MAPS,
-        "        slack = (missed * inverse + 8.0 * ROUNDOFF * reached) * SAFETY + absolute_term(0, self._sizes)\n"
-        "        lost",
+        "        slack = (missed * inverse + 8.0 * ROUNDOFF * reached) * SAFETY"
+        " + absolute_term(0, self._sizes)\n        lost",
         "        slack = 8.0 * ROUNDOFF * reached * SAFETY + absolute_term(0, self._sizes)\n        lost",
         _MAPS,
         "pre-activations count as exact",
@@ -399,8 +399,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "a distance is exact",
         _PROBLEM,
-        "        return bound if np.isfinite(bound) else float(\"inf\")",
-        "        return 0.0 if np.isfinite(bound) else float(\"inf\")",
+        '        return bound if np.isfinite(bound) else float("inf")',
+        '        return 0.0 if np.isfinite(bound) else float("inf")',
         _TRACKED,
         "the rounding of a distance makes a contradiction",
     ),

@@ -226,7 +226,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "a sign is that of the rounded sum",
         _EXACT,
-        "    if value > error:\n        return 1, value, error\n    return (-1 if value < -error else UNKNOWN)",
+        "    if value > error:\n        return 1, value, error\n"
+        "    return (-1 if value < -error else UNKNOWN)",
         "    if value > 0.0:\n        return 1, value, error\n    return (-1 if value < 0.0 else UNKNOWN)",
         ("tests/solvers/test_exact_sums.py",),
         "the error of the sum counts for nothing",

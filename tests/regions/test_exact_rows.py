@@ -18,7 +18,10 @@ def test_rounded_rows_are_off_by_their_slack_at_most(bits: int, bounded: bool) -
     rng = np.random.default_rng([bits, int(bounded)])
     rows = []
     for _ in range(40):
-        entries = [int(a) << max(bits - 62, 0) for a in rng.integers(-(2 ** min(bits, 62)) + 1, 2 ** min(bits, 62), 3)]
+        entries = [
+            int(a) << max(bits - 62, 0)
+            for a in rng.integers(-(2 ** min(bits, 62)) + 1, 2 ** min(bits, 62), 3)
+        ]
         entries = [a + int(rng.integers(-3, 4)) for a in entries]
         entries[2] = entries[2] >> int(rng.choice([0, bits // 2, bits - 2]))
         rows.append(tuple(entries))

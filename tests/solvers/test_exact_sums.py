@@ -1,4 +1,4 @@
-"""Sums of products without error: the sign is the exact one or none, the value is off by its error at most."""
+"""Sums of products without error: the sign is the exact one or none, the value within its error."""
 
 from __future__ import annotations
 
@@ -45,7 +45,10 @@ def test_signs_of_sums_that_cancel_are_exact_or_unknown(spread: int) -> None:
         left = rng.normal(size=4) * 2.0 ** rng.integers(-spread, spread + 1, 4)
         right = rng.normal(size=4) * 2.0 ** rng.integers(-spread, spread + 1, 4)
         # What is left of the first products, to within some bits, with the other sign.
-        rest = sum((Fraction(a) * Fraction(b) for a, b in zip(left[:3].tolist(), right.tolist())), Fraction(0))
+        rest = sum(
+            (Fraction(a) * Fraction(b) for a, b in zip(left[:3].tolist(), right[:3].tolist(), strict=True)),
+            Fraction(0),
+        )
         left[3], right[3] = -float(rest), 1.0
         told += check(left, right)[0] != UNKNOWN
         second = np.append(left, -float(rest + Fraction(left[3])))

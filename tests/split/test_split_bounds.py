@@ -147,10 +147,15 @@ def test_maps_of_layers_are_off_by_their_error_at_most(name: str) -> None:
                 for one in (computed.tolist(), form):
                     sizes = [abs(Fraction(a)) for a in one]
                     assert holds(
-                        sum((a * Fraction(r) for a, r in zip(sizes, radius.tolist(), strict=True)), Fraction(0)),
+                        sum(
+                            (a * Fraction(r) for a, r in zip(sizes, radius.tolist(), strict=True)),
+                            Fraction(0),
+                        ),
                         bound[SIZE],
                     )
-                assert holds(sum((abs(Fraction(a)) for a in computed[:-1].tolist()), Fraction(0)), bound[NORM])
+                assert holds(
+                    sum((abs(Fraction(a)) for a in computed[:-1].tolist()), Fraction(0)), bound[NORM]
+                )
                 for x in np.random.default_rng(i).uniform(-1, 1, (4, len(radius) - 1)) * radius[:-1]:
                     off = abs(Fraction(float_value(computed, x)) - value_at(form, x.tolist()))
                     assert holds(off, bound[SLACK])
@@ -181,7 +186,9 @@ def test_rows_of_knots_and_of_the_domain_are_off_by_their_slack_at_most(name: st
         for i in range(arrays.domain_rows.shape[1]):
             given = arrays.domain_rows[:, i].copy()
             for x in points:
-                missed = abs(Fraction(float_value(given, x)) - value_at(list(map(Fraction, given)), x.tolist()))
+                missed = abs(
+                    Fraction(float_value(given, x)) - value_at(list(map(Fraction, given)), x.tolist())
+                )
                 assert holds(missed, arrays.domain_slack[i])
 
 

@@ -73,7 +73,8 @@ def test_members_are_left_out_only_if_they_are_below_another_one_within_the_erro
         path.bound[NORM, 0, :3] = rng.choice([0.0, 1.0, 1e3], 3)
         farthest = float(rng.choice([0.0, 1e-13]))
         errors = [
-            Fraction(float(path.bound[SLACK, 0, i])) + Fraction(float(path.bound[NORM, 0, i])) * Fraction(farthest)
+            Fraction(float(path.bound[SLACK, 0, i]))
+            + Fraction(float(path.bound[NORM, 0, i])) * Fraction(farthest)
             for i in range(3)
         ]
         ends = [sorted(drawn_near(rng, 1.0, float(errors[i])) for _ in range(2)) for i in range(3)]

@@ -30,5 +30,7 @@ def test_a_side_too_many_or_too_few_is_a_contradiction(more: int, monkeypatch: p
 
 
 def test_every_edge_of_a_walk_is_there_once() -> None:
-    part: Any = ps.enumerate_regions(ps.zoo.random_network((2, 6, 3), seed=1), ps.Box(-1, 1, dim=2), method="walk")
+    part: Any = ps.enumerate_regions(
+        ps.zoo.random_network((2, 6, 3), seed=1), ps.Box(-1, 1, dim=2), method="walk"
+    )
     assert len(np.unique(np.sort(part.edges, axis=1), axis=0)) == len(part.edges)
