@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from polyspline.export import export_partition
     from polyspline.inversion import (
         BoundSource,
+        Ending,
         Injectivity,
         InjectivityVerdict,
         Inversion,
@@ -116,6 +117,7 @@ __all__ = [
     "BoundSource",
     "Box",
     "ElbowCurve",
+    "Ending",
     "GaussianPrior",
     "GivenPrior",
     "Injectivity",
@@ -215,6 +217,7 @@ _ROOMS = {
     "BoundSource": "inversion",
     "Box": "domains",
     "ElbowCurve": "manifold",
+    "Ending": "inversion",
     "GaussianPrior": "manifold",
     "GivenPrior": "manifold",
     "Injectivity": "inversion",

@@ -23,6 +23,10 @@ class NonFiniteError(PolysplineError, ValueError):
     """An array holds NaN or an infinity where finite numbers are needed."""
 
 
+class InexactError(PolysplineError, ValueError):
+    """A number is given that float64 cannot hold: rounded, it would be another one."""
+
+
 class UnknownActivationError(PolysplineError, ValueError):
     """An activation is named that is not in the table of scalar units."""
 

@@ -10,6 +10,7 @@ Guarantee: exact, but for the functions that say that they round.
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from typing import Any, TypeAlias, cast
@@ -27,6 +28,7 @@ __all__ = [
     "exact_float64",
     "exact_rows_to_integers",
     "float_to_integers",
+    "nearest_float",
     "round_outward",
     "scaled_integer_rows",
 ]
@@ -306,3 +308,11 @@ def round_outward(value: Fraction, *, up: bool) -> float:
     else:
         on_side = Fraction(nearest) >= value if up else Fraction(nearest) <= value
     return nearest if on_side else math.nextafter(nearest, math.inf if up else -math.inf)
+
+
+def nearest_float(number: Fraction) -> float:
+    """Round a rational to float64; what is beyond the largest float becomes that, with its sign."""
+    try:
+        return float(number)
+    except OverflowError:
+        return sys.float_info.max if number > 0 else -sys.float_info.max

@@ -17,6 +17,8 @@ from pathlib import Path
 PACKAGES = ("polyspline", "solvers")
 """The packages whose sources a kernel can be made of."""
 
+_PREFIXES = tuple(package.encode() for package in PACKAGES)
+
 # Imports at the start of a line: what is imported within functions, or for types alone, is in no kernel.
 _IMPORT = re.compile(
     rb"^(?:from[ \t]+([\w.]+)[ \t]+import[ \t]*(\([^)]*\)|[^\n#]*)|import[ \t]+([^\n#]+))", re.MULTILINE
@@ -54,15 +56,14 @@ def _file_of(module: str) -> Path | None:
 def _read(source: Path) -> tuple[bytes, tuple[Path, ...]]:
     """Digest of a source, and the sources of the modules that it imports when it is loaded."""
     text = source.read_bytes()
-    names: list[str] = []
+    found: list[Path | None] = []
     for start, imported, modules in _IMPORT.findall(text):
-        if start:
-            names.append(start.decode())
-            # Names of a package may be modules of their own.
-            names.extend(f"{start.decode()}.{name.decode()}" for name in _NAME.findall(imported))
-        else:
-            names.extend(part.split()[0].decode() for part in modules.split(b",") if part.split())
-    found = (_file_of(name) for name in names if name.split(".")[0] in PACKAGES)
+        names = [start] if start else [part.split()[0] for part in modules.split(b",") if part.split()]
+        for name in (name.decode() for name in names if name.startswith(_PREFIXES)):
+            file = _file_of(name)
+            found.append(file)
+            if file is None or file.name == "__init__.py":  # the names of a package may be modules
+                found.extend(_file_of(f"{name}.{one.decode()}") for one in _NAME.findall(imported))
     return hashlib.sha256(text).digest(), tuple(file for file in found if file is not None)
 
 

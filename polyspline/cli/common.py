@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from polyspline.cli.status import ExitStatus, say
-from polyspline.errors import ArgumentError
+from polyspline.errors import ArgumentError, PolysplineError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -221,6 +221,8 @@ def read_point(path: Path) -> npt.NDArray[np.float64]:
 
     import numpy as np
 
+    from polyspline.cpa.matrices import exact_floats
+
     expected = "expected a .npy file, a .npz file with one array, or text with numbers"
     if not path.is_file():
         raise ArgumentError(f"cannot read the point in {path}: there is no such file; {expected}.")
@@ -239,8 +241,8 @@ def read_point(path: Path) -> npt.NDArray[np.float64]:
             raise ArgumentError(
                 f"cannot read the point in {path}: it holds {len(arrays)} arrays; {expected}."
             )
-        return np.asarray(arrays[0], dtype=np.float64).reshape(-1)
-    except ArgumentError:
+        return exact_floats(arrays[0], f"the point in {path}").reshape(-1)
+    except PolysplineError:
         raise
     except (ValueError, TypeError, EOFError, OSError, zipfile.BadZipFile) as damage:
         raise ArgumentError(f"cannot read the point in {path}: {damage}; {expected}.") from damage

@@ -162,6 +162,8 @@ def _as_numbers(content: Any, path: Path, what: str) -> Floats:
     """Array of float64 from what a file held, if that is numbers in a regular shape."""
     import numpy as np
 
+    from polyspline.cpa.matrices import exact_floats
+
     try:
         values = np.asarray(content)
     except ValueError as ragged:
@@ -170,7 +172,7 @@ def _as_numbers(content: Any, path: Path, what: str) -> Floats:
         raise ArgumentError(
             f"cannot read {what} from {path}: it does not hold a list of numbers; {_FORMATS}."
         )
-    return values.astype(np.float64)
+    return exact_floats(content, f"{what} in {path}")
 
 
 def _require_finite(values: Floats, path: Path, what: str) -> None:

@@ -18,16 +18,11 @@ from numpy.typing import NDArray
 
 from polyspline.cpa.layers import Layer
 from polyspline.cpa.matrices import entries_of, times
-from solvers.predicates.rounding import ROUNDOFF as ROUNDOFF
-from solvers.predicates.rounding import SAFETY as SAFETY
-from solvers.predicates.rounding import SMALLEST
+from solvers.predicates.rounding import ROUNDOFF, SAFETY, SMALLEST
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 Flags = NDArray[np.bool_]
-
-TINY = 2.0**-1000
-"""Outweighs every underflow."""
 
 ROUNDED = -1
 """Grain of a row that may be rounded."""

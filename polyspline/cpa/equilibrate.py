@@ -117,11 +117,18 @@ def _all_ordinary(exponent: Integers) -> bool:
 
 def _is_ordinary(layers: tuple[Layer, ...], column: Integers, radius: Floats) -> bool:
     """Whether all numbers and all values over the domain are far from the ends of the range."""
-    size = np.ldexp(radius, column.astype(np.int32))
+    with np.errstate(over="ignore", invalid="ignore"):  # what overflows is not finite below
+        return _are_ordinary(layers, column, np.ldexp(radius, column.astype(np.int32)))
+
+
+def _are_ordinary(layers: tuple[Layer, ...], column: Integers, size: Floats) -> bool:
+    """As `_is_ordinary`, from a bound on the coordinates as they are."""
     for depth, layer in enumerate(layers):
         slopes, offsets = layer.unit_tables
         _, place, entries = entries_of(layer.matrix)
         knots = [np.asarray(unit.knots) for unit, _, _ in layer.scalar_kinds]
+        if not np.isfinite(size).all():
+            return False
         numbers = np.concatenate([layer.bias, slopes.ravel(), offsets.ravel(), *knots])
         if not _all_ordinary(exponents(entries) + (column[place] if depth == 0 else 0)):
             return False

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+from numbers import Rational
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import numpy as np
 import numpy.typing as npt
 
-from polyspline.errors import NonFiniteError, ShapeError, TooLargeError
+from polyspline.errors import InexactError, NonFiniteError, PolysplineError, ShapeError, TooLargeError
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array, sparray, spmatrix
@@ -21,6 +23,85 @@ MatrixLike: TypeAlias = "npt.ArrayLike | sparray[Any, Any] | spmatrix[Any]"
 
 DENSE_LIMIT = 2**25
 """Most entries of a sparse matrix that is ever written out densely (256 MiB of float64)."""
+
+
+_EXACT_INTEGERS = 2**53
+"""Integers up to this size are all float64 numbers."""
+
+
+def exact_floats(
+    values: npt.ArrayLike, what: str, *, error: type[PolysplineError] = InexactError
+) -> FloatArray:
+    """Copy an array of real numbers to float64, and refuse one that would be rounded.
+
+    Integers above 2**53 and long doubles may be no float64 numbers; a network or a domain of rounded
+    numbers is another one than was given.
+
+    Parameters
+    ----------
+    values : array_like
+        Real numbers or truth values, of any shape.
+    what : str
+        What it is, as it reads at the start of a message.
+    error : exception class
+        What to raise.
+
+    Returns
+    -------
+    ndarray of float64
+        C-contiguous. What is finite but beyond the largest float64 is infinite.
+
+    Raises
+    ------
+    error
+        If a finite number lies between two float64 numbers.
+    """
+    raw = np.asarray(values)
+    with np.errstate(over="ignore"):
+        array = np.array(raw, dtype=np.float64, order="C")
+    wrong = _rounded_places(values, raw, array)
+    if len(wrong):
+        place = tuple(wrong[0].tolist())
+        number = np.asarray(values, dtype=object)[place]
+        where = f" at index {place}" if place else ""
+        raise error(
+            f"{what}: {number}{where} is no float64 number, the nearest one is {float(array[place])!r}; give "
+            "numbers that float64 holds, rounded by you if that is what you mean."
+        )
+    return array
+
+
+def _rounded_places(values: npt.ArrayLike, raw: npt.NDArray[Any], array: FloatArray) -> IntArray:
+    """Find the indices (n, ndim) of finite numbers that have been rounded to float64."""
+    if raw.dtype.kind == "f" and raw.dtype.itemsize > 8:
+        differs = np.isfinite(array) & (array.astype(raw.dtype) != raw)
+        return np.argwhere(differs)
+    if raw.dtype.kind in "iu" and raw.dtype.itemsize == 8:
+        with np.errstate(over="ignore"):  # of the lowest int64, and of what wraps around at 0
+            sizes = np.abs(raw).astype(np.uint64)
+            lowest = np.where(sizes == 0, np.uint64(1), sizes & (~sizes + np.uint64(1)))
+        # An integer is a float64 number if its odd part has at most 53 bits.
+        return np.argwhere(sizes // lowest > _EXACT_INTEGERS)
+    if raw.dtype.kind == "O":
+        pairs: Any = zip(np.ndindex(raw.shape), raw.ravel().tolist(), array.ravel().tolist(), strict=True)
+        wrong = [
+            place
+            for place, number, near in pairs
+            if isinstance(number, Rational) and Fraction(near) != number
+        ]
+        return np.array(wrong, dtype=np.int64).reshape(len(wrong), array.ndim)
+    if raw.dtype.kind == "f" and not isinstance(values, np.ndarray | np.generic):
+        # Integers among floats in a sequence have been rounded by numpy already.
+        large = np.argwhere(np.abs(array) >= _EXACT_INTEGERS)
+        if len(large):
+            given: Any = np.asarray(values, dtype=object)
+            wrong = [
+                place
+                for place in map(tuple, large.tolist())
+                if isinstance(given[place], int | np.integer) and int(array[place]) != int(given[place])
+            ]
+            return np.array(wrong, dtype=np.int64).reshape(len(wrong), array.ndim)
+    return np.zeros((0, array.ndim), dtype=np.int64)
 
 
 def as_float_array(values: npt.ArrayLike, what: str, ndim: int) -> FloatArray:
@@ -46,6 +127,8 @@ def as_float_array(values: npt.ArrayLike, what: str, ndim: int) -> FloatArray:
         If it is ragged, not numeric (complex numbers, objects), or of another number of dimensions.
     NonFiniteError
         If it holds NaN or an infinity.
+    InexactError
+        If it holds a number that float64 cannot hold.
     """
     try:
         raw = np.asarray(values)
@@ -55,8 +138,7 @@ def as_float_array(values: npt.ArrayLike, what: str, ndim: int) -> FloatArray:
         raise ShapeError(f"{what}: expected an array of real numbers, got dtype {raw.dtype}.")
     if raw.ndim != ndim:
         raise ShapeError(f"{what}: expected {ndim} dimension(s), got shape {raw.shape}.")
-    with np.errstate(over="ignore"):  # a long double may overflow to infinity, which is refused below
-        array = np.array(raw, dtype=np.float64, order="C")
+    array = exact_floats(values if raw.dtype.kind == "f" else raw, what)
     if not np.isfinite(array).all():
         place = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
         raise NonFiniteError(f"{what}: expected finite numbers, got {array[place]} at index {place}.")
@@ -86,18 +168,22 @@ def as_matrix(values: MatrixLike, what: str) -> Matrix:
         If it is not a matrix of real numbers.
     NonFiniteError
         If it holds NaN or an infinity.
+    InexactError
+        If it holds a number that float64 cannot hold, or duplicates whose sum is rounded.
     """
     given: Any = values  # the types of scipy tell sparse from dense less well than it does
     if not hasattr(given, "tocsr"):
         return as_float_array(given, what, 2)
     from scipy.sparse import csr_array  # here, so that reading a dense network does not load it
 
-    came: Any = csr_array(cast(Any, given), copy=True)
+    came: Any = cast(Any, given).tocoo(copy=True)
     if came.dtype.kind not in "iuf" or came.ndim != 2:
         raise ShapeError(
             f"{what}: expected a matrix of real numbers, got shape {came.shape} of dtype {came.dtype}."
         )
-    matrix: SparseMatrix = came.astype(np.float64)
+    data = exact_floats(came.data, f"{what}, entries")
+    _refuse_rounded_sums(data, came.row, came.col, what)
+    matrix: SparseMatrix = csr_array((data, (came.row, came.col)), shape=came.shape)
     matrix.sum_duplicates()
     matrix.eliminate_zeros()
     matrix.sort_indices()
@@ -106,6 +192,23 @@ def as_matrix(values: MatrixLike, what: str) -> Matrix:
     for array in (matrix.data, matrix.indices, matrix.indptr):
         array.setflags(write=False)
     return matrix
+
+
+def _refuse_rounded_sums(data: FloatArray, row: IntArray, column: IntArray, what: str) -> None:
+    """Raise if entries of one place, which are added up, have a sum that float64 cannot hold."""
+    order = np.lexsort((column, row))
+    same = (row[order][1:] == row[order][:-1]) & (column[order][1:] == column[order][:-1])
+    if not same.any() or not np.isfinite(data).all():
+        return
+    for group in np.split(order, np.flatnonzero(~same) + 1):
+        parts = data[group].tolist()
+        total = sum(map(Fraction, parts), Fraction(0))
+        if len(parts) > 1 and (added := sum(parts)) != total:
+            place = f"row {row[group[0]]}, column {column[group[0]]}"
+            raise InexactError(
+                f"{what}: entries at {place} add up to about {added!r}, but to no float64 number; give one "
+                "entry for each place."
+            )
 
 
 def written_out(matrix: Matrix) -> FloatArray:

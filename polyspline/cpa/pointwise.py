@@ -20,6 +20,8 @@ from solvers.predicates.rounding import ROUNDOFF, SAFETY
 from solvers.predicates.steps import Enclosed, affine_step, unit_step
 
 if TYPE_CHECKING:
+    from fractions import Fraction
+
     from solvers.rational import DyadicMatrix
 
 
@@ -118,7 +120,7 @@ def closed_pieces(layers: Sequence[Layer], z: FloatArray) -> ClosedPieces:
     undecided = np.flatnonzero(~decided)
     if len(undecided):
         for point in undecided:
-            found.low[point], found.high[point], found.largest[point] = _exactly(layers, z[point])
+            found.low[point], found.high[point], found.largest[point], _ = _exactly(layers, z[point])
     return found
 
 
@@ -140,6 +142,19 @@ def code_of_exactly(layers: Sequence[Layer], z: FloatArray) -> IntArray:
     Guarantee: exact. The integers grow by some 53 bits a layer and the cost with them.
     """
     return _exactly(layers, z)[0]
+
+
+def values_exactly(layers: Sequence[Layer], z: FloatArray) -> list[Fraction]:
+    """Values of the network at one point (S,), exact, as D rationals.
+
+    Notes
+    -----
+    Guarantee: exact, at the cost of `code_of_exactly`.
+    """
+    from fractions import Fraction
+
+    value = _exactly(layers, z)[3]
+    return [entry * Fraction(2) ** value.exponent for entry in _column(value)]
 
 
 # ---- float64
@@ -237,8 +252,10 @@ def _member_start(layers: Sequence[Layer]) -> IntArray:
 # ---- exact
 
 
-def _exactly(layers: Sequence[Layer], z: FloatArray) -> tuple[IntArray, IntArray, BoolArray]:
-    """Lowest and highest pieces (N,) and largest members (M,) of one point, in dyadic rationals alone."""
+def _exactly(
+    layers: Sequence[Layer], z: FloatArray
+) -> tuple[IntArray, IntArray, BoolArray, DyadicMatrix]:
+    """Lowest and highest pieces (N,), largest members (M,) and values (D, 1) of one point, all exact."""
     # Here, so that reading a network does not load exact arithmetic.
     from polyspline.cpa.exact import exact_network
     from solvers.rational import DyadicMatrix
@@ -257,7 +274,7 @@ def _exactly(layers: Sequence[Layer], z: FloatArray) -> tuple[IntArray, IntArray
         chosen = before.take_rows(layer.chosen_rows(low))
         shift = DyadicMatrix.from_array(offsets[outputs, low][:, None])
         value = chosen.scale_rows(slopes[outputs, low]).add(shift)
-    return np.concatenate(lows), np.concatenate(highs), np.concatenate(members)
+    return np.concatenate(lows), np.concatenate(highs), np.concatenate(members), value
 
 
 def _exact_sides(layer: Layer, before: DyadicMatrix) -> tuple[IntArray, IntArray, BoolArray]:

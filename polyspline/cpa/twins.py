@@ -77,15 +77,15 @@ class _LayerRows:
         """Tell which rows are zero, and which are parallel to another one as far as floats can see."""
         # A row and its offset against fixed random vectors: parallel functions have equal quotients.
         probes = np.random.default_rng(1).uniform(0.5, 1.0, (self._layer.n_in, 2))
-        product = times(self._layer.matrix, probes)
-        sizes = times(self._layer.sizes, probes)
-        has_lower = (self._lower >= 0).astype(np.float64)[:, None]
-        value = product[self._upper] - has_lower * product[self._lower]
-        size = sizes[self._upper] + has_lower * sizes[self._lower]
-        # Both bounds are generous: a suspect too many costs an exact comparison, no more.
-        noise = (self._layer.n_in + 16) * 2.0**-50 * size
-        vague: BoolArray = np.asarray((np.abs(value) <= 4.0 * noise).any(axis=1))
-        with np.errstate(divide="ignore", invalid="ignore"):
+        paired = (self._lower >= 0)[:, None]
+        with np.errstate(all="ignore"):  # what overflows or vanishes is vague
+            product = times(self._layer.matrix, probes)
+            sizes = times(self._layer.sizes, probes)
+            value = product[self._upper] - np.where(paired, product[self._lower], 0.0)
+            size = sizes[self._upper] + np.where(paired, sizes[self._lower], 0.0)
+            # Both bounds are generous: a suspect too many costs an exact comparison, no more.
+            noise = (self._layer.n_in + 16) * (2.0**-50 * size + 2.0**-1022)
+            vague: BoolArray = np.asarray(~(np.abs(value) > 4.0 * noise).all(axis=1))
             quotient = value[:, 1] / value[:, 0]
             spread = 4.0 * (noise[:, 1] / np.abs(value[:, 1]) + noise[:, 0] / np.abs(value[:, 0]))
         quotient[vague], spread[vague] = 0.0, 0.0

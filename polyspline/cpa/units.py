@@ -13,12 +13,13 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
 from itertools import combinations, pairwise
-from typing import TypeAlias
+from numbers import Integral
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from polyspline.errors import ArgumentError, NonFiniteError, ShapeError
+from polyspline.errors import ArgumentError, InexactError, NonFiniteError, ShapeError
 from solvers.float_mode import gradual_underflow
 
 MAX_PIECES = 32768  # an activation code entry is at most an int16
@@ -29,9 +30,13 @@ Numbers: TypeAlias = tuple[float, ...]
 def _finite_floats(values: Sequence[float], what: str, name: str) -> Numbers:
     # Adding 0.0 turns -0.0 into 0.0, so that equal units are equal byte for byte.
     numbers = tuple(float(value) + 0.0 for value in values)
-    for number in numbers:
+    given: Sequence[Any] = values
+    for number, value in zip(numbers, given, strict=True):
         if not math.isfinite(number):
             raise NonFiniteError(f"unit {name!r}: {what} must be finite numbers, got {number}.")
+        # As Python's own number, if it is one of numpy's: those would be rounded for the comparison.
+        if number != (int(value) if isinstance(value, Integral) else value):
+            raise InexactError(f"unit {name!r}: {what} must be float64 numbers, got {value}.")
     return numbers
 
 
@@ -57,8 +62,8 @@ class ScalarUnit:
     ------
     ShapeError
         If the numbers of knots, slopes and offsets do not fit together.
-    NonFiniteError
-        If a number is NaN or infinite.
+    NonFiniteError, InexactError
+        If a number is NaN or infinite, or float64 cannot hold it.
     ArgumentError
         If the knots do not increase strictly, if the function jumps at a knot, or if there
         are more than 32768 pieces.

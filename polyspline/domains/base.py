@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from polyspline.cpa.matrices import exact_floats
 from polyspline.errors import ShapeError
 from solvers.float_mode import gradual_underflow
 
@@ -94,14 +95,14 @@ class Domain(ABC):
 
         Raises
         ------
-        ShapeError
-            If z has another shape.
+        ShapeError, InexactError
+            If z has another shape, or float64 cannot hold it.
 
         Notes
         -----
         Guarantee: exact for the float64 numbers as given.
         """
-        points = np.asarray(z, dtype=np.float64)
+        points = exact_floats(z, "z")
         if points.ndim not in (1, 2) or points.shape[-1] != self.dim:
             raise ShapeError(f"z: expected shape ({self.dim},) or (B, {self.dim}), got {points.shape}.")
         batch = points.reshape(-1, self.dim)

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from polyspline.cpa.matrices import exact_floats
 from polyspline.domains.base import BoolArray, Domain, FloatArray
 from polyspline.errors import DomainError
 from solvers.float_mode import gradual_underflow
@@ -16,7 +17,9 @@ from solvers.float_mode import gradual_underflow
 
 def _corner(values: npt.ArrayLike, what: str) -> FloatArray:
     try:
-        corner = np.array(values, dtype=np.float64)
+        corner = exact_floats(values, f"box: {what}", error=DomainError)
+    except DomainError:
+        raise
     except (ValueError, TypeError) as wrong:
         raise DomainError(f"box: {what} must be a real number or one for each coordinate.") from wrong
     if corner.ndim > 1:
@@ -77,10 +80,11 @@ class Box(Domain):
             object.__setattr__(self, name, full)
         if not (self.lo < self.hi).all():
             i = int(np.flatnonzero(~(self.lo < self.hi))[0])
-            raise DomainError(
-                f"box: lo must be below hi in every coordinate, got lo {self.lo[i]} and hi {self.hi[i]} in "
-                f"coordinate {i}."
-            )
+            raise DomainError(f"box: lo must be below hi in every coordinate, got {self._side(i)}.")
+
+    def _side(self, i: int) -> str:
+        """Bounds of a coordinate, to the last bit."""
+        return f"lo {float(self.lo[i])!r} and hi {float(self.hi[i])!r} in coordinate {i}"
 
     @property
     def dim(self) -> int:
@@ -121,7 +125,11 @@ class Box(Domain):
         centre = np.where(centre <= self.lo, np.nextafter(self.lo, self.hi), centre)
         centre = np.where(centre >= self.hi, np.nextafter(self.hi, self.lo), centre)
         if not ((self.lo < centre) & (centre < self.hi)).all():
-            raise DomainError(f"{self} is too thin: it has no float64 point strictly inside.")
+            i = int(np.flatnonzero(~((self.lo < centre) & (centre < self.hi)))[0])
+            raise DomainError(
+                f"box: it is too thin for a float64 point strictly inside, got {self._side(i)}; "
+                "exact_interior_point gives a rational one."
+            )
         return centre
 
     def exact_interior_point(self) -> tuple[Fraction, ...]:

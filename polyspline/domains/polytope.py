@@ -10,10 +10,11 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from polyspline.cpa.matrices import exact_floats
 from polyspline.domains.base import BoolArray, Domain, FloatArray
 from polyspline.errors import DomainError, InvariantError
 from solvers.float_mode import gradual_underflow
-from solvers.integers import round_outward
+from solvers.integers import nearest_float, round_outward, scaled_integer_rows
 
 
 def _array(values: npt.ArrayLike, what: str, ndim: int, shape: str) -> FloatArray:
@@ -26,7 +27,9 @@ def _array(values: npt.ArrayLike, what: str, ndim: int, shape: str) -> FloatArra
             f"polytope: {what} must be an array of real numbers of shape {shape}, got shape {raw.shape} of "
             f"{raw.dtype}."
         )
-    array = np.array(raw, dtype=np.float64, order="C") + 0.0
+    array = (
+        exact_floats(values if raw.dtype.kind == "f" else raw, f"polytope: {what}", error=DomainError) + 0.0
+    )
     if not np.isfinite(array).all():
         raise DomainError(f"polytope: {what} must be finite, got NaN or an infinity.")
     array.setflags(write=False)
@@ -151,7 +154,12 @@ class Polytope(Domain):
         return centre if np.isfinite(centre).all() else None
 
     def _rounded_interior_point(self) -> FloatArray:
-        return np.array([round_outward(entry, up=entry < 0) for entry in self._strict_point()])
+        """Floats near a point strictly inside, and strictly inside if such are found."""
+        from solvers.lp.inside import rounded_inside
+
+        integers, _ = scaled_integer_rows(np.hstack([-self.G, self.h[:, None]]))
+        point, _ = rounded_inside(integers, self._strict_point())
+        return np.array([nearest_float(entry) for entry in point])
 
     def _strict_point(self) -> tuple[Fraction, ...]:
         from solvers.lp.shape import strict_point

@@ -33,7 +33,7 @@ def tighten(chain: Chain, ranges: Floats) -> bool:
     activation functions", NeurIPS 2018 (CROWN).
     """
     lines = np.empty((len(chain.table), 6))
-    work = np.empty((2, int(chain.widths.max())))
+    work = np.empty((3, int(chain.widths.max())))
     return bool(tighten_ranges(*chain, ranges, lines, work))
 
 

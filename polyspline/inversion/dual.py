@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from polyspline.cpa.bounds import ROUNDOFF, TINY
 from polyspline.inversion.chain import Floats, Integers
 from polyspline.inversion.tightening import (
     FEW,
@@ -30,6 +29,7 @@ from polyspline.inversion.tightening import (
     value_slack,
 )
 from solvers.compiled import compiled, compiled_part, larger
+from solvers.predicates.rounding import ROUNDOFF, TINY
 
 
 @compiled_part

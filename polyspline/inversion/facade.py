@@ -11,10 +11,11 @@ from types import ModuleType
 import numpy as np
 import numpy.typing as npt
 
+from polyspline.cpa.pointwise import code_of_exactly
 from polyspline.domains import Domain
 from polyspline.enumeration import enumerate_regions
 from polyspline.errors import ArgumentError, ShapeError
-from polyspline.inversion.methods import Options
+from polyspline.inversion.methods import Options, Outcome
 from polyspline.inversion.norms import Norm
 from polyspline.inversion.problem import InversionProblem, MeasureLike, check_target, make_problem
 from polyspline.inversion.result import BoundSource, Ending, Inversion, InversionStatus
@@ -35,8 +36,14 @@ METHODS = {
 }
 """The methods, each a module of this room, and who vouches for their bounds while they go on."""
 
+_SOLVERS = {"milp": "cbc", "gradient": "torch"}
+"""Who solves the subproblems, where a method was broken off before it said so; else as the norm has it."""
+
 _ENUMERATION_SHARE = 0.9
 _LEAST_SECONDS = 1e-3
+
+_MANY_WEIGHTS = 100_000
+"""Weights from which the exact network takes more than a moment to be laid out."""
 
 
 @gradual_underflow()
@@ -79,8 +86,9 @@ def invert(
     gap : float
         Relative gap between distance and bound at which a method stops.
     max_seconds : float, optional
-        Limit on the wall time of each point, compiling left out; for ``scan`` without a partition
-        the first includes the enumeration.
+        Limit on the wall time of each point, compiling left out; for ``scan`` without a partition the
+        first includes the enumeration. What was found by then is the result, whatever solver still runs:
+        that ends in the background, after some seconds, and a process that ends before waits for it.
     max_nodes : int, optional
         Limit on the nodes of ``search``.
     solver : str, optional
@@ -208,14 +216,31 @@ def _check_options(
 
 def _run(module: ModuleType, tracker: Tracker, options: Options, method: str) -> Inversion:
     """Run a method to its end, or until a limit or Ctrl-C stops it."""
+
+    def work() -> Outcome:
+        _warm_up(tracker)
+        outcome: Outcome = module.run(tracker, options)
+        return outcome
+
     try:
-        outcome = watched(lambda: module.run(tracker, options), tracker)
+        outcome = watched(work, tracker)
     except KeyboardInterrupt:
         tracker.stop()
         outcome = None
     if outcome is None:
-        return _result(tracker, METHODS[method], options.solver or "", Ending.SECONDS, method)
+        solver = options.solver or _SOLVERS.get(method, tracker.problem.norm.solver)
+        return _result(tracker, METHODS[method], solver, Ending.SECONDS, method)
     return _result(tracker, outcome.bound_source, outcome.solver, outcome.ending, method)
+
+
+def _warm_up(tracker: Tracker) -> None:
+    """Have a point, and what its exact code needs, before the time of a large network is used up."""
+    problem = tracker.problem
+    weights = sum(int(np.prod(layer.matrix.shape)) for layer in problem.net.layers)
+    if weights >= _MANY_WEIGHTS and not tracker.out_of_time:
+        start = problem.domain.default_start()
+        tracker.offer(start)
+        code_of_exactly(problem.net.layers, start)
 
 
 def _ending(tracker: Tracker, otherwise: Ending) -> Ending:

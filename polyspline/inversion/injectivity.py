@@ -19,9 +19,9 @@ from polyspline.inversion.region_maps import RegionMapper, mapper_of, maps_of
 from polyspline.inversion.tracker import into_domain
 from polyspline.network import Network
 from polyspline.partition import Partition, StopReason
-from polyspline.regions.rounding import nearest_float
 from solvers.clock import working_time
 from solvers.float_mode import gradual_underflow
+from solvers.integers import nearest_float
 from solvers.predicates.rounding import ROUNDOFF, SAFETY, SMALLEST
 from solvers.status import KeyedEnum
 

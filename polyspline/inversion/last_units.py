@@ -16,7 +16,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from polyspline.cpa.bounds import ROUNDOFF, SAFETY, TINY
 from polyspline.cpa.layers import Layer
 from polyspline.inversion.chain import Chain, Floats
 from polyspline.inversion.tightening import (
@@ -30,6 +29,7 @@ from polyspline.inversion.tightening import (
     value_slack,
 )
 from solvers.compiled import compiled, compiled_part, larger
+from solvers.predicates.rounding import ROUNDOFF, SAFETY, TINY
 
 _RIDGE = 1e-8
 """Relative weight that keeps the left inverse of a singular map finite."""
@@ -84,11 +84,22 @@ def see_last_units(layers: Sequence[Layer], chain: Chain, ranges: Floats, target
     having = [index for index, layer in enumerate(layers) if np.isfinite(layer.knot_table).any()]
     if not having:
         return None
-    width = layers[having[-1]].n_out
-    first = int(chain.widths[: having[-1] + 1].sum())
+    with np.errstate(all="ignore"):  # what overflows is not finite in the end
+        seen = _seen(layers, chain, ranges, target, having[-1])
+    if seen is None or not all(np.isfinite(part).all() for part in seen[1:]):
+        return None
+    return seen
+
+
+def _seen(
+    layers: Sequence[Layer], chain: Chain, ranges: Floats, target: Floats, last: int
+) -> LastUnits | None:
+    """As `see_last_units`, behind the last layer with units; parts that overflow are not finite."""
+    width = layers[last].n_out
+    first = int(chain.widths[: last + 1].sum())
     matrix, offset = np.eye(width), np.zeros(width)
     size, shift = np.eye(width), np.zeros(width)
-    for layer in layers[having[-1] + 1 :]:
+    for layer in layers[last + 1 :]:
         # An identity neuron may have a slope and an offset, as every unit.
         slopes, offsets = (table[:, 0] for table in layer.unit_tables)
         matrix, offset = layer.weight @ matrix, layer.weight @ offset + layer.bias
@@ -107,8 +118,7 @@ def see_last_units(layers: Sequence[Layer], chain: Chain, ranges: Floats, target
     spread = np.abs(inverse) @ reach + largest
     slack = np.abs(np.eye(width) - inverse @ matrix) @ largest * SAFETY + rate * spread
     slack += TINY * (1.0 + float(np.sum(np.abs(inverse))) + float(np.sum(largest)) + float(np.sum(reach)))
-    seen = LastUnits(first, inverse, inverse @ (target - offset), slack)
-    return seen if all(np.isfinite(part).all() for part in seen[1:]) else None
+    return LastUnits(first, inverse, inverse @ (target - offset), slack)
 
 
 @compiled

@@ -11,11 +11,12 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from polyspline.cpa.bounds import ROUNDOFF, TINY
+from polyspline.inversion.norms import Norm
 from polyspline.inversion.pieces import Code, Piece, tables_of
 from polyspline.inversion.problem import InversionProblem
 from polyspline.inversion.tracker import into_domain
 from solvers.clock import working_time
+from solvers.predicates.rounding import ROUNDOFF
 from solvers.qp.regression import Fit, fit_over_polyhedron
 
 Floats = npt.NDArray[np.float64]
@@ -182,7 +183,7 @@ class _Walk:
     def _neighbours(self, code: Code, piece: Piece, fit: Fit) -> Iterator[Code]:
         """Codes of regions about the point, the most promising first; some are named twice."""
         rows = piece.rows * self.half
-        length = np.sqrt(np.einsum("ij,ij->i", rows, rows))
+        length = Norm.L2.rows(rows)
         value = piece.rows @ self.z
         unit = piece.owners >= 0
         met_high = unit & (piece.above - value <= _ON_FACET * length)
@@ -191,14 +192,17 @@ class _Walk:
         if not len(active):
             return
         side = np.where(met_high[active], 1, -1)
-        weight = np.abs(fit.multipliers[len(self.z) :][active]) * length[active]
+        with np.errstate(all="ignore"):  # a weight that overflows only comes first
+            weight = np.abs(fit.multipliers[len(self.z) :][active]) * length[active]
         order = np.argsort(-weight, kind="stable")
         active, side, weight = active[order], side[order], weight[order]
         owners = piece.owners[active]
-        normals = side[:, None] * rows[active] / length[active, None]
-        # The multipliers are the forces with which the facets hold the point back.
-        downhill = np.array([self._gauss_newton(piece.slope, piece.offset), weight @ normals])
-        downhill /= np.maximum(np.linalg.norm(downhill, axis=1), TINY)[:, None]
+        with np.errstate(all="ignore"):  # normals that overflow or vanish are not finite, and left out
+            normals = side[:, None] * rows[active] / length[active, None]
+            # The multipliers are the forces with which the facets hold the point back.
+            downhill = np.array([self._gauss_newton(piece.slope, piece.offset), weight @ normals])
+            downhill /= Norm.L2.rows(downhill)[:, None]
+            downhill = np.where(np.isfinite(downhill), downhill, 0.0)
         yield from self._codes_along(downhill)
         pulling = weight > 1e-9 * weight.max(initial=0.0)
         flips = np.repeat(code[None], len(active), axis=0)
@@ -212,6 +216,7 @@ class _Walk:
 
     def _codes_along(self, ways: Floats) -> Code:
         """Codes just beyond the point in given directions."""
+        ways = ways[np.isfinite(ways).all(axis=1)]
         points = np.concatenate([self.z + step * ways * self.half for step in _BEYOND])
         return self.tables.codes(np.clip(points, self.lo, self.hi))
 

@@ -30,6 +30,9 @@ Floats = npt.NDArray[np.float64]
 _STARTS = 16
 """Local searches for the first incumbent."""
 
+_LATEST = 0.6
+"""Seconds past the limit after which a solver is ended that does not keep to it."""
+
 _CUTOFF_SLACK = 1e-6
 """How far beyond the incumbent, relatively, the program still looks: it must hold the incumbent itself."""
 
@@ -154,7 +157,7 @@ class _Turns:
             model.program(),
             self.backend,
             max_seconds=tracker.seconds_left,
-            stopped=lambda: tracker.interrupted,
+            stopped=lambda: tracker.interrupted or tracker.seconds_overdue > _LATEST,
             start=model.point_of(self._incumbent()),
             typical_cost=model.objective_cutoff,
         )

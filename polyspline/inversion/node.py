@@ -9,7 +9,6 @@ from functools import cache
 import numpy as np
 
 from polyspline.cpa.affine import layer_values
-from polyspline.cpa.bounds import ROUNDOFF, TINY
 from polyspline.cpa.layers import make_layer
 from polyspline.domains import Box
 from polyspline.inversion.bounds import root_ranges, tighten
@@ -22,6 +21,7 @@ from polyspline.inversion.relaxation import lay_out, most_rows
 from polyspline.inversion.tightening import FEW
 from polyspline.network import Network
 from polyspline.notices import compiling
+from solvers.predicates.rounding import ROUNDOFF, TINY
 from solvers.qp.bounding import Signs, bounding_multipliers
 
 _ROUNDS = 5

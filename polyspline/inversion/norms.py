@@ -54,7 +54,8 @@ class Norm(KeyedEnum):
         row = np.asarray(residual, dtype=np.float64)
         if self is not Norm.L2:
             return float(np.linalg.norm(row, self.order))
-        square = float(np.dot(row, row))
+        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+            square = float(np.dot(row, row))
         if _SMALL_SQUARE < square < _LARGE_SQUARE:
             return math.sqrt(square)
         return float(self.rows(row[None])[0])

@@ -19,9 +19,8 @@ from polyspline.inversion.region_fits import fit_region
 from polyspline.inversion.region_maps import RegionMapper, RegionMaps, mapper_of, maps_of
 from polyspline.network import Network
 from polyspline.partition import Partition
-from polyspline.regions.rounding import nearest_float
 from solvers.float_mode import gradual_underflow
-from solvers.integers import as_fraction
+from solvers.integers import as_fraction, nearest_float
 from solvers.lp.exact import maximise
 from solvers.lp.highs import maximise_float
 

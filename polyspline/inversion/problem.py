@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
 from polyspline.cpa.affine import forward
-from polyspline.cpa.bounds import ROUNDOFF, SAFETY, TINY
 from polyspline.cpa.layers import Layer, make_layer
 from polyspline.cpa.matrices import as_float_array, times
+from polyspline.cpa.pointwise import values_exactly
 from polyspline.domains import Domain
 from polyspline.errors import DomainError, ShapeError, TooLargeError
 from polyspline.inversion.comparisons import scalar_layers
 from polyspline.inversion.norms import Norm, norm_of
 from polyspline.network import Network
+from solvers.integers import nearest_float
+from solvers.predicates.rounding import ROUNDOFF, SAFETY, SMALLEST, TINY
 
 Floats = npt.NDArray[np.float64]
 
 MeasureLike = npt.ArrayLike | tuple[npt.ArrayLike, npt.ArrayLike]
 
 _RELATIVE_ZERO = 1e-9
+_ROUNDED = 2.0**-20
 
 _LARGEST = 2.0**400
 """Values and slopes beyond this are refused: squares and products of three would leave float64's range."""
@@ -102,6 +106,29 @@ class InversionProblem:
             rounding = (len(error) + 8) * ROUNDOFF * self.norm.of(residual)
             bound = SAFETY * (self.norm.of(error) + rounding) + TINY
         return bound if np.isfinite(bound) else float("inf")
+
+    def measured(self, z: npt.ArrayLike) -> tuple[float, float]:
+        """Distance at one point (S,), and a bound of its error: a few roundings of its size.
+
+        Notes
+        -----
+        Guarantee: certified. Where the forward pass in floats is off by more than a share of 2^-20, as
+        where products underflow and are scaled up again, the network is evaluated in rationals.
+        """
+        point = np.asarray(z, dtype=np.float64)
+        distance, error = self.distance(point), self.distance_error(point)
+        if error <= _ROUNDED * max(distance, self.zero):
+            return distance, error
+        values = values_exactly(self.layers, point)
+        exact = [Fraction(x) - value for x, value in zip(self.target.tolist(), values, strict=True)]
+        largest = max(abs(entry) for entry in exact)
+        if not largest:
+            return 0.0, 0.0
+        # By a power of two to numbers of ordinary size, and each rounded once.
+        scale = Fraction(2) ** (largest.numerator.bit_length() - largest.denominator.bit_length())
+        length = self.norm.of([float(entry / scale) for entry in exact])
+        distance = nearest_float(Fraction(length) * scale)
+        return distance, SAFETY * (len(exact) + 8) * ROUNDOFF * distance + SMALLEST
 
     @cached_property
     def zero(self) -> float:

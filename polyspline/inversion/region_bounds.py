@@ -11,13 +11,14 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from polyspline.cpa.bounds import ROUNDOFF, SAFETY, TINY
 from polyspline.inversion.norms import Norm
 from polyspline.inversion.region_maps import RegionMaps
+from solvers.predicates.rounding import ROUNDOFF, SAFETY, SMALLEST
 
 Floats = npt.NDArray[np.float64]
 
 _RIDGE = 1e-11
+_LEAST_TRACE = 2.0**-1000
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +74,20 @@ def least_along(goal: Goal, maps: RegionMaps, y: Floats, multipliers: Floats) ->
         largest = np.sum(size * (np.abs(goal.target) + np.abs(maps.offset) + maps.error), axis=1)
         largest += np.sum(multipliers * (np.abs(maps.sides) + maps.slack + np.abs(maps.rows) @ reach), axis=1)
         largest += _transposed(np.abs(maps.slope), size) @ reach
-        return np.asarray(value - _terms(y, multipliers, reach) * largest - TINY)
+        return np.asarray(
+            value - _terms(y, multipliers, reach) * largest - _underflow(y, multipliers, reach)
+        )
+
+
+def _underflow(y: Floats, multipliers: Floats, reach: Floats) -> Floats:
+    """Absolute error of the sums of a bound, (B,).
+
+    Each product is off by a smallest subnormal if it underflows. No sum has more terms than are counted,
+    and what is summed is multiplied by coordinates, by multipliers, or by entries of y at most.
+    """
+    count = y.shape[1] + multipliers.shape[1] + len(reach) + 16
+    weights = 1.0 + np.sum(np.abs(y), axis=1) + np.sum(multipliers, axis=1)
+    return np.asarray(8.0 * count * SMALLEST * (1.0 + np.sum(reach)) * weights)
 
 
 def _terms(y: Floats, multipliers: Floats, reach: Floats) -> float:
@@ -184,8 +198,8 @@ def _inverses(slope: Floats) -> Floats:
     """Inverses of ``Aᵀ A``, with a ridge that keeps the inverse of a singular one finite."""
     gram = slope.transpose(0, 2, 1) @ slope
     trace = np.trace(gram, axis1=1, axis2=2)
-    ridge = np.where(trace > 0, _RIDGE * trace, 1.0)
+    usable = np.isfinite(gram).all(axis=(1, 2)) & (trace > _LEAST_TRACE)
     diagonal = np.arange(slope.shape[2])
-    gram[:, diagonal, diagonal] += ridge[:, None]
-    gram[~np.asarray(np.isfinite(gram).all(axis=(1, 2)))] = np.eye(len(diagonal))
-    return np.asarray(np.linalg.inv(gram))
+    gram = np.where(usable[:, None, None], gram / trace[:, None, None], np.eye(len(diagonal)))
+    gram[:, diagonal, diagonal] += _RIDGE
+    return np.asarray(np.linalg.inv(gram) / np.where(usable, trace, 1.0)[:, None, None])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+from functools import cached_property
 from itertools import count
 
 import numpy as np
@@ -77,13 +78,21 @@ class _Search:
         self.tracker = tracker
         self.max_nodes = options.max_nodes
         self.seed = options.seed
-        self.relaxer = Relaxer(tracker.problem)
         self.open: list[tuple[float, int, Node]] = []
         self.order = count()
         self.least_decided = float("inf")
-        self.costs = PseudoCosts(len(self.relaxer.root))
 
     # ---- what is known
+
+    @cached_property
+    def relaxer(self) -> Relaxer:
+        """Bounds of parts; made after the first descent, as large networks take a while."""
+        return Relaxer(self.tracker.problem)
+
+    @cached_property
+    def costs(self) -> PseudoCosts:
+        """Gains of all branchings."""
+        return PseudoCosts(len(self.relaxer.root))
 
     @property
     def cutoff(self) -> float:

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from polyspline.cpa.bounds import ROUNDOFF, TINY
 from polyspline.inversion.chain import Floats, Integers
 from solvers.compiled import compiled, compiled_part, larger, smaller
+from solvers.predicates.rounding import ROUNDOFF, TINY
 
 FEW = 16.0 * ROUNDOFF
 """Relative error of a handful of operations, with room to spare."""
@@ -221,13 +221,13 @@ def _carried_back(
         block += widths[depth] * widths[depth - 1]
     for depth in range(layer - 1, 0, -1):
         width, inputs = widths[depth], widths[depth - 1]
-        for i in range(inputs):
-            work[1, i] = 0.0
         before = start - inputs
         rate = (width + inputs + 8) * 1.01 * ROUNDOFF
         spread = 1.0
         for i in range(inputs):
-            spread += _largest(ranges, i) if depth == 1 else _largest(lines, before + i)
+            work[1, i] = 0.0
+            work[2, i] = _largest(ranges, i) if depth == 1 else _largest(lines, before + i)
+            spread += work[2, i]
         for j in range(width):
             c = work[0, j]
             unit = start + j
@@ -240,7 +240,7 @@ def _carried_back(
             for i in range(inputs):
                 w = weights[place + i]
                 work[1, i] += slope * w
-                reach += abs(w) * (_largest(ranges, i) if depth == 1 else _largest(lines, before + i))
+                reach += abs(w) * work[2, i]
             # The rounded slopes stand for others; what they miss is bounded over the ranges.
             error += rate * (abs(c) * shift + 2.0 * abs(slope) * reach) + TINY * (reach + spread)
         error += rate * abs(constant)
@@ -323,7 +323,7 @@ def tighten_ranges(
     lines
         (neurons, 6), written: lines below and above each unit, and the range of its values.
     work
-        (2, largest width).
+        (3, largest width).
 
     Returns
     -------

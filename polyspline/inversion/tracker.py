@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -62,7 +61,7 @@ def into_domain(domain: Domain, z: Floats) -> Floats:
 class Tracker:
     """The nearest point so far, the lower bound, their history and the time that is left.
 
-    Several threads may look at it; once closed, it takes nothing any more.
+    One thread tells it what is found, others may look on. Once closed, it takes nothing any more.
 
     Parameters
     ----------
@@ -89,8 +88,8 @@ class Tracker:
     ) -> None:
         self.problem = problem
         self.asked_gap = gap
-        self.z: Floats | None = None
-        self.distance = float("inf")
+        # A point and its distance, changed at once.
+        self._incumbent: tuple[Floats | None, float] = (None, float("inf"))
         self.lower_bound = 0.0
         self.nodes = 0
         # The highest bound that was proven; `lower_bound` is never above the distance.
@@ -102,9 +101,18 @@ class Tracker:
         self._reported = 0.0
         self._stopped: float | None = None
         self._closed = False
-        self._lock = threading.RLock()
 
     # ---- what is known
+
+    @property
+    def z(self) -> Floats | None:
+        """The incumbent (S,), None before the first."""
+        return self._incumbent[0]
+
+    @property
+    def distance(self) -> float:
+        """Distance of the incumbent; infinite before the first."""
+        return self._incumbent[1]
 
     @property
     def gap(self) -> float:
@@ -167,8 +175,7 @@ class Tracker:
 
     def close(self) -> None:
         """Take nothing any more: whoever offers something gets a `ClosedTrackerError`."""
-        with self._lock:
-            self._closed = True
+        self._closed = True
 
     # ---- news
 
@@ -191,18 +198,18 @@ class Tracker:
             If the tracker is closed.
         """
         point = into_domain(self.problem.domain, np.asarray(z, dtype=np.float64))
-        distance = self.problem.distance(point)
+        if not self.problem.distance(point) < self.distance:
+            return False
+        distance, error = self.problem.measured(point)
         if not distance < self.distance:
             return False
         if distance < self._proven:
-            self._check_bound(self._proven, point, distance)
-        with self._lock:
-            self._check_open()
-            first = self.z is None
-            self.z, self.distance = point, distance
-            self.lower_bound = min(self.lower_bound, distance)
-            self._note()
-        self.tell(now=first)
+            self._check_bound(self._proven, point, distance, error)
+        self._check_open()
+        first = self.z is None
+        self.lower_bound = min(self.lower_bound, distance)
+        self._incumbent = point, distance
+        self._note(now=first)
         return True
 
     def raise_bound(self, value: float, *, proven: bool = True) -> None:
@@ -225,19 +232,16 @@ class Tracker:
         """
         if proven and value > self._proven:
             if self.z is not None and value > self.distance:
-                self._check_bound(value, self.z, self.distance)
+                self._check_bound(value, self.z, *self.problem.measured(self.z))
             self._proven = value
         value = min(value, self.distance)
         if value > self.lower_bound:
-            with self._lock:
-                self._check_open()
-                self.lower_bound = value
-                self._note()
-            self.tell()
+            self._check_open()
+            self.lower_bound = value
+            self._note()
 
-    def _check_bound(self, bound: float, point: Floats, distance: float) -> None:
+    def _check_bound(self, bound: float, point: Floats, distance: float, error: float) -> None:
         """Raise if a proven bound is above the exact distance of a point, whatever was rounded."""
-        error = self.problem.distance_error(point)
         if bound * _ROUNDING > distance + error:
             raise InvariantError(
                 f"an inversion in {self.problem.norm.key} has the proven lower bound {bound!r}, but the "
@@ -257,5 +261,6 @@ class Tracker:
                 InversionProgress(self.distance, self.lower_bound, self.gap, self.nodes, self.seconds)
             )
 
-    def _note(self) -> None:
+    def _note(self, *, now: bool = False) -> None:
         self._history.append((self.seconds, self.distance, self.lower_bound))
+        self.tell(now=now)

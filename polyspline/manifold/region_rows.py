@@ -9,13 +9,14 @@ import numpy as np
 import numpy.typing as npt
 from scipy.spatial import ConvexHull, QhullError
 
-from polyspline.cpa.bounds import ROUNDOFF, layer_bounds
+from polyspline.cpa.bounds import layer_bounds
 from polyspline.cpa.exact import exact_network
 from polyspline.cpa.knots import Knots, knots_of
 from polyspline.inversion.region_maps import RegionMapper
 from polyspline.manifold.maps import knot_rows_of_codes
 from polyspline.manifold.regions import RegionSet
 from polyspline.regions.exact import ExactDomain
+from solvers.predicates.rounding import ROUNDOFF
 from solvers.vertices import VRepresentation, v_representation
 
 Floats = npt.NDArray[np.float64]

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from polyspline.cpa.matrices import IntArray
+from polyspline.cpa.matrices import IntArray, exact_floats
 from polyspline.cpa.units import ScalarUnit
 from polyspline.errors import UnsupportedLayerError
 from polyspline.network import piecewise
@@ -67,7 +67,7 @@ def jumped(operator: str, x: Operand, bound: Operand = 0.0) -> Value:
         x, bound, levels = bound, x, levels[::-1]
     assert isinstance(x, Tensor)
     assert not isinstance(bound, Tensor)
-    bounds = np.asarray(bound, dtype=np.float64)
+    bounds = exact_floats(bound, "a constant of the model")
     steps = {at: piecewise.step(at, *levels) for at in np.unique(bounds).tolist()}
     shape = broadcast_shape(x.shape, bounds.shape)
     functions = np.empty(shape, dtype=np.object_)
@@ -166,7 +166,7 @@ def _entries(operand: Value, shape: tuple[int, ...]) -> list[Entry]:
         return list(zip(roots, np.broadcast_to(operand.functions, shape).ravel(), strict=True))
     if isinstance(operand, Tensor):
         return [(root, IDENTITY) for root in np.broadcast_to(operand.ids, shape).ravel().tolist()]
-    values: Any = np.broadcast_to(np.asarray(operand, dtype=np.float64), shape).ravel().tolist()
+    values: Any = np.broadcast_to(exact_floats(operand, "a constant of the model"), shape).ravel().tolist()
     return [(None, piecewise.line(0.0, value)) for value in values]
 
 

@@ -9,7 +9,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from polyspline.cpa.matrices import FloatArray
+from polyspline.cpa.matrices import FloatArray, exact_floats
 from polyspline.errors import ShapeError, UnsupportedLayerError
 from polyspline.network.tensors import Operand, Tensor, combination, matmul, moved
 
@@ -61,7 +61,7 @@ def einsum(equation: str, operands: Sequence[Operand]) -> Tensor:
         if isinstance(operand, Tensor):
             x, ids = operand, _laid_out(operand.ids, term, order)
         else:
-            factors = factors * _laid_out(np.asarray(operand, dtype=np.float64), term, order)
+            factors = factors * _laid_out(exact_floats(operand, "a constant of the model"), term, order)
     wide = (prod(shape[: len(result)]), -1)
     made = combination(
         np.broadcast_to(ids, shape).reshape(wide), np.broadcast_to(factors, shape).reshape(wide),

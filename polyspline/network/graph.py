@@ -15,7 +15,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from polyspline.cpa.matrices import BoolArray, FloatArray, IntArray, SparseMatrix
+from polyspline.cpa.matrices import BoolArray, FloatArray, IntArray, SparseMatrix, exact_floats
 from polyspline.cpa.units import MaxGroup, ScalarUnit, Unit
 from polyspline.errors import NonFiniteError, UnsupportedLayerError
 
@@ -140,10 +140,10 @@ class Graph:
 
         Raises
         ------
-        NonFiniteError
-            If one is NaN or infinite.
+        NonFiniteError, InexactError
+            If one is NaN or infinite, or float64 cannot hold it.
         """
-        array = np.asarray(values, dtype=np.float64)
+        array = exact_floats(values, "a constant of the model")
         self._check_finite(array)
         return self._append(ConstantNode(self.size, array.ravel())).reshape(array.shape)
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from polyspline.cpa.matrices import Matrix, SparseMatrix
+from polyspline.cpa.matrices import Matrix, SparseMatrix, exact_floats
 from polyspline.errors import NetworkFileError, PolysplineError
 from polyspline.files import whole_file
 
@@ -199,7 +199,7 @@ def _sparse(arrays: Mapping[str, npt.NDArray[Any]], number: int, source: str) ->
                 f"got shape {array.shape} of {array.dtype}."
             )
     # scipy has no sparse matrices of float16.
-    data = _real(arrays, f"weight_{number}_data", 1, source).astype(np.float64)
+    data = exact_floats(_real(arrays, f"weight_{number}_data", 1, source), f"{source}: weight_{number}_data")
     from scipy.sparse import csr_array
 
     try:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from polyspline.cpa.matrices import exact_floats
 from polyspline.errors import ShapeError, UnsupportedLayerError
 from polyspline.network import tensors
 from polyspline.network.contractions import cumulated, einsum
@@ -149,7 +150,7 @@ def _leaky_relu(call: Call, x: Tensor) -> Tensor:
 def _prelu(call: Call, x: Tensor, slope: Operand) -> Tensor:
     if isinstance(slope, Tensor):
         raise UnsupportedLayerError("has slopes that depend on the input, which is not piecewise affine")
-    slopes = np.asarray(slope, dtype=np.float64)
+    slopes = exact_floats(slope, "slopes")
     if tensors.broadcast_shape(x.shape, slopes.shape) != x.shape:
         raise ShapeError(
             f"has slopes of shape {slopes.shape} for an input of shape {x.shape}; expected ones to fit."
@@ -160,7 +161,7 @@ def _prelu(call: Call, x: Tensor, slope: Operand) -> Tensor:
 def _clip(call: Call, x: Tensor, low: Operand | None = None, high: Operand | None = None) -> Tensor:
     found = x
     if not isinstance(low, Tensor) and not isinstance(high, Tensor):
-        bounds = [None if bound is None else np.asarray(bound, dtype=np.float64) for bound in (low, high)]
+        bounds = [None if bound is None else exact_floats(bound, "bounds") for bound in (low, high)]
         if all(bound is None or bound.size == 1 for bound in bounds):
             return tensors.clamp(x, *(None if bound is None else float(bound.ravel()[0]) for bound in bounds))
     if low is not None:

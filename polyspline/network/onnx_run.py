@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from polyspline.cpa.matrices import exact_floats
 from polyspline.errors import NetworkFileError, PolysplineError, UnsupportedLayerError
 from polyspline.network.comparisons import JUMPS, Jumping, combined, jumped
 from polyspline.network.graph import Graph
@@ -250,7 +251,7 @@ def _call(node: onnx.NodeProto, opset: int) -> Call:
 def _plain(value: Any) -> Any:
     """Floating-point arrays in float64, all else as it is."""
     if isinstance(value, np.ndarray) and value.dtype.kind not in "iub":
-        return value.astype(np.float64)
+        return exact_floats(value, "a constant of the model")
     return value
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from polyspline.cpa.activations import parse_activation
-from polyspline.cpa.matrices import FloatArray, IntArray
+from polyspline.cpa.matrices import FloatArray, IntArray, exact_floats
 from polyspline.cpa.units import ScalarUnit
 from polyspline.errors import ArgumentError, ShapeError, UnsupportedLayerError
 from polyspline.network.exact_sums import sparse
@@ -39,6 +39,8 @@ class Tensor:
         """Another tensor of the graph."""
         return Tensor(self.graph, ids.astype(np.int64, copy=False))
 
+
+_CONSTANT = "a constant of the model"
 
 _Scalar = TypeVar("_Scalar", bound=np.generic)
 Operand: TypeAlias = "Tensor | npt.ArrayLike"
@@ -83,8 +85,8 @@ def combination(ids: IntArray, factors: FloatArray, bias: FloatArray, graph: Gra
 def weighted_sum(terms: Sequence[tuple[Tensor, npt.ArrayLike]], bias: npt.ArrayLike = 0.0) -> Tensor:
     """Sum of tensors times constants, plus a constant, all broadcast against one another."""
     graph = terms[0][0].graph
-    factors = [np.asarray(factor, dtype=np.float64) for _, factor in terms]
-    offset = np.asarray(bias, dtype=np.float64)
+    factors = [exact_floats(factor, _CONSTANT) for _, factor in terms]
+    offset = exact_floats(bias, _CONSTANT)
     shape = broadcast_shape(*(t.shape for t, _ in terms), *(f.shape for f in factors), offset.shape)
     ids = [np.broadcast_to(tensor.ids, shape).ravel() for tensor, _ in terms]
     spread = [np.broadcast_to(factor, shape).ravel() for factor in factors]
@@ -122,7 +124,7 @@ def add(x: Operand, y: Operand, factor: float = 1.0) -> Tensor:
 
 def _plain(value: Operand) -> FloatArray:
     assert not isinstance(value, Tensor)
-    return np.asarray(value, dtype=np.float64)
+    return exact_floats(value, _CONSTANT)
 
 
 def multiply(x: Operand, y: Operand) -> Tensor:
@@ -155,7 +157,7 @@ def divide(x: Operand, y: Operand) -> Tensor:
         )
     assert isinstance(x, Tensor)
     with np.errstate(divide="ignore"):
-        return weighted_sum([(x, 1.0 / np.asarray(y, dtype=np.float64))])
+        return weighted_sum([(x, 1.0 / exact_floats(y, _CONSTANT))])
 
 
 _PRODUCT = "multiplies two things that depend on the input, which is not piecewise affine"
@@ -210,11 +212,11 @@ def _rows_times(graph: Graph, rows: IntArray, matrix: FloatArray) -> IntArray:
 
 def linear(x: Tensor, weight: npt.ArrayLike, bias: npt.ArrayLike | None) -> Tensor:
     """Linear layer ``x @ weight.T + bias``, as one affine map."""
-    w = np.asarray(weight, dtype=np.float64)
+    w = exact_floats(weight, _CONSTANT)
     if x.shape[-1] != w.shape[-1]:
         raise ShapeError(f"takes {w.shape[-1]} inputs, but gets {x.shape[-1]}; the two must be equal.")
     shape = (*x.shape[:-1], len(w), w.shape[1])
-    offset = np.zeros(len(w)) if bias is None else np.asarray(bias, dtype=np.float64)
+    offset = np.zeros(len(w)) if bias is None else exact_floats(bias, _CONSTANT)
     made = combination(
         np.broadcast_to(x.ids[..., None, :], shape).reshape(-1, w.shape[1]),
         np.broadcast_to(w, shape).reshape(-1, w.shape[1]),
@@ -261,10 +263,10 @@ def normalised(
 ) -> Tensor:
     """Batch norm by running statistics, one for each channel (axis 1): one factor and one offset each."""
     with np.errstate(invalid="ignore", divide="ignore"):  # a negative variance makes NaN, which is refused
-        factor = 1.0 / np.sqrt(np.asarray(variance, dtype=np.float64) + epsilon)
-        factor = factor if weight is None else factor * np.asarray(weight, dtype=np.float64)
-        offset = -np.asarray(mean, dtype=np.float64) * factor
-        offset = offset if bias is None else offset + np.asarray(bias, dtype=np.float64)
+        factor = 1.0 / np.sqrt(exact_floats(variance, _CONSTANT) + epsilon)
+        factor = factor if weight is None else factor * exact_floats(weight, _CONSTANT)
+        offset = -exact_floats(mean, _CONSTANT) * factor
+        offset = offset if bias is None else offset + exact_floats(bias, _CONSTANT)
     shape = (-1, *[1] * (x.ids.ndim - 2))
     return weighted_sum([(x, factor.reshape(shape))], bias=offset.reshape(shape))
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from polyspline.cpa.matrices import DENSE_LIMIT
+from polyspline.cpa.matrices import DENSE_LIMIT, exact_floats
 from polyspline.errors import TooLargeError, UnsupportedLayerError
 from polyspline.network import tensors
 from polyspline.network.contractions import cumulated, einsum
@@ -129,7 +129,7 @@ def _between(x: Operand, end: Operand, weight: Operand) -> Tensor:
         raise UnsupportedLayerError(
             "interpolates by something that depends on the input, which is not piecewise affine"
         )
-    share = np.asarray(weight, dtype=np.float64)
+    share = exact_floats(weight, "weights")
     graph = next(value.graph for value in (x, end) if isinstance(value, Tensor))
     return tensors.weighted_sum(
         [(tensors.as_tensor(graph, x), 1.0 - share), (tensors.as_tensor(graph, end), share)]
@@ -209,7 +209,7 @@ def _rrelu(
 
 
 def _prelu(x: Tensor, weight: Array) -> Tensor:
-    slopes = np.asarray(weight, dtype=np.float64)
+    slopes = exact_floats(weight, "slopes")
     if slopes.size > 1 and slopes.ndim == 1 and len(x.shape) > 1:
         slopes = slopes.reshape(-1, *[1] * (len(x.shape) - 2))
     return tensors.leaky(x, slopes)

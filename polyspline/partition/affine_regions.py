@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polyspline.cpa.affine import layer_pieces
-from polyspline.cpa.bounds import ROUNDOFF
 from polyspline.cpa.exact import exact_network
 from polyspline.network import Network
 from polyspline.partition.affine_kernel import SAME, UNDECIDED, compare_edges
 from polyspline.partition.affine_tables import map_tables
 from polyspline.partition.packing import CodePacking, Words
+from solvers.predicates.rounding import ROUNDOFF
 from solvers.rational import DyadicMatrix, integer_matrix
 
 

@@ -8,7 +8,6 @@ programs answer those.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -16,14 +15,15 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
+from polyspline.cpa.equilibrate import column_exponents, is_ordinary_radius
 from polyspline.cpa.exact import ExactNetwork, Row, primitive
 from polyspline.cpa.tables import Tables, make_row_tables
 from polyspline.errors import InvariantError
 from polyspline.regions.kernel import decide_bare
-from polyspline.regions.rounding import nearest_float
-from solvers.integers import as_fraction, scaled_integer_rows
+from solvers.integers import as_fraction, nearest_float, scaled_integer_rows
 from solvers.lp.cone import FACET, REDUNDANT, UNDECIDED
 from solvers.lp.exact import interior_point, maximise
+from solvers.lp.inside import is_inside, rounded_inside, row_value
 from solvers.lp.ties import CENTRAL, INTEGRAL
 from solvers.predicates.rounding import ROUNDOFF, SMALLEST
 from solvers.rational import DyadicMatrix
@@ -80,10 +80,6 @@ class ExactDomain:
         self.rows: list[Row] = [primitive(row) for row in integers]
 
 
-def _value(row: Row, point: Sequence[Fraction]) -> Fraction:
-    return sum((entry * z for entry, z in zip(row[:-1], point, strict=True)), Fraction(row[-1]))
-
-
 def unit_rows(net: ExactNetwork, code: Integers) -> tuple[dict[Row, list[int]], bool]:
     """Distinct rows ``>= 0`` of the units on a region, with their knots; and whether a unit is dead."""
     found: dict[Row, list[int]] = {}
@@ -130,7 +126,7 @@ def _interior(rows: list[Row], guesses: Sequence[Guess]) -> tuple[Point, bool]:
     """Return a strictly interior point, and whether it consists of floats."""
     for guess in guesses:
         found = _rational(guess)
-        if found is not None and _is_inside(rows, found):
+        if found is not None and is_inside(rows, found):
             return rounded_inside(rows, found)
     found = interior_point([[-entry for entry in row[:-1]] for row in rows], [row[-1] for row in rows])
     if found is None:
@@ -143,61 +139,6 @@ def _rational(guess: Guess) -> Point | None:
     if isinstance(guess, tuple):
         return guess
     return tuple(as_fraction(float(z)) for z in guess) if np.all(np.isfinite(guess)) else None
-
-
-def _is_inside(rows: list[Row], point: Point) -> bool:
-    return all(_value(row, point) > 0 for row in rows)
-
-
-def rounded_inside(rows: list[Row], point: Point) -> tuple[Point, bool]:
-    """Move a strictly interior point to floats nearby that are inside, too; and whether there are any.
-
-    The coordinates are fixed to floats one after the other, each within what the rows
-    leave to it when the others stand.
-    """
-    rounded = tuple(as_fraction(nearest_float(z)) for z in point)
-    if rounded == point or _is_inside(rows, rounded):
-        return rounded, True
-    moved = list(point)
-    for i in range(len(point)):
-        chosen = _float_between(*_room(rows, moved, i), moved[i])
-        if chosen is None:
-            return point, False
-        moved[i] = chosen
-    return tuple(moved), True
-
-
-def _room(rows: list[Row], point: list[Fraction], i: int) -> tuple[Fraction | None, Fraction | None]:
-    """Open interval of coordinate i inside all rows, the others fixed; None for an end at infinity."""
-    low: Fraction | None = None
-    high: Fraction | None = None
-    for row in rows:
-        if row[i] != 0:
-            end = point[i] - _value(row, point) / row[i]
-            if row[i] > 0:
-                low = end if low is None else max(low, end)
-            else:
-                high = end if high is None else min(high, end)
-    return low, high
-
-
-def _float_between(low: Fraction | None, high: Fraction | None, near: Fraction) -> Fraction | None:
-    """Return a float64 strictly between two ends, as a fraction; None if none is found."""
-    guesses = [near]
-    if low is not None and high is not None:
-        guesses.append((low + high) / 2)
-    elif low is not None:
-        guesses.append(low + max(abs(low), Fraction(1)))
-    elif high is not None:
-        guesses.append(high - max(abs(high), Fraction(1)))
-    for guess in guesses:
-        middle = nearest_float(guess)
-        for candidate in (middle, math.nextafter(middle, -math.inf), math.nextafter(middle, math.inf)):
-            if math.isfinite(candidate):
-                found = as_fraction(candidate)
-                if (low is None or low < found) and (high is None or found < high):
-                    return found
-    return None
 
 
 def _exact_facet_point(k: int, rows: list[Row], live: list[int], inside: Point) -> Point | None:
@@ -213,10 +154,10 @@ def _exact_facet_point(k: int, rows: list[Row], live: list[int], inside: Point) 
     solution = maximise(outward, normals, sides)
     if solution.status is not LPStatus.OPTIMAL or solution.point is None:
         raise InvariantError(f"an exact linear program that has an optimum ended as {solution.status.key}.")
-    beyond = _value(side, solution.point)
+    beyond = row_value(side, solution.point)
     if beyond >= 0:
         return None
-    here = _value(side, inside)
+    here = row_value(side, inside)
     share = here / (here - beyond)
     return tuple(a + share * (b - a) for a, b in zip(inside, solution.point, strict=True))
 
@@ -227,8 +168,6 @@ def decide_exactly(
     code: Integers,
     radius: Floats | None,
     guesses: Sequence[Guess],
-    *,
-    column: Integers | None = None,
 ) -> ExactRegion:
     """Decide everything about the region of a code.
 
@@ -242,8 +181,6 @@ def decide_exactly(
         (S,) bound on the domain; None for the whole space.
     guesses
         Points (S,), floats or rationals, that may be strictly inside; the first that is serves.
-    column
-        (S,) the float kernel works in the coordinates ``z / 2**column``; None for z itself.
 
     Returns
     -------
@@ -267,7 +204,7 @@ def decide_exactly(
         return ExactRegion(np.zeros(net.layers[0].n_in), None, (), dead, 1)
     inside, is_float = _interior(rows, guesses)
     witness = np.array([nearest_float(z) for z in inside])
-    state, points = _decided_by_floats(rows, witness if is_float else None, radius, column)
+    state, points = _decided_by_floats(rows, witness if is_float else None, radius)
     decisions = int(not is_float)
     for k in range(len(rows)):
         if state[k] in (FACET, REDUNDANT):
@@ -288,11 +225,13 @@ def decide_exactly(
 
 
 def _decided_by_floats(
-    rows: list[Row], witness: Floats | None, radius: Floats | None, column: Integers | None
+    rows: list[Row], witness: Floats | None, radius: Floats | None
 ) -> tuple[Integers, Floats]:
     """State of every row as far as the kernel can tell, and points on the facets it found."""
     size = len(rows[0])
-    shift = np.zeros(size - 1, np.int32) if column is None else column.astype(np.int32)
+    shift = np.zeros(size - 1, np.int32)
+    if radius is not None and not is_ordinary_radius(radius):
+        shift = column_exponents(radius).astype(np.int32)
     undecided = np.full(len(rows), UNDECIDED, np.int64), np.zeros((len(rows), size - 1))
     if witness is None:
         return undecided

@@ -17,6 +17,7 @@ from solvers.lp.cone import (
     UNDECIDED,
     System,
     Workspace,
+    inside_of_proven,
     row_values,
     size_of,
     strictly_inside,
@@ -248,11 +249,12 @@ def lower(t: Tables, x: Floats, out: Floats) -> None:
 
 
 @compiled_part
-def _witness_holds(t: Tables, s: RowSpace, n: int, z: Floats, work: Workspace) -> bool:
+def _witness_holds(t: Tables, s: RowSpace, n: int, z: Floats, proven: bool, work: Workspace) -> bool:
     """Whether the float point z itself is proven to be strictly inside.
 
     Of a bounded domain only points within the reach of the slack are; over the whole space the
-    slack grows with the norm of (z, 1), which is bounded with its rounding by `size_of`.
+    slack grows with the norm of (z, 1), which is bounded with its rounding by `size_of`. `proven` says
+    that the rows were proven to be positive at another point.
     """
     n_inputs = z.shape[0]
     for c in range(n_inputs):
@@ -262,6 +264,8 @@ def _witness_holds(t: Tables, s: RowSpace, n: int, z: Floats, work: Workspace) -
     if not within_reach(work.point, t.radius, t.bounded):
         return False
     scale = size_of(work.point, t.bounded)
+    if proven:
+        return inside_of_proven(s.rows, s.slack, n, work.point, scale, NOTHING, work.value)
     return strictly_inside(s.rows, s.slack, n, work.point, scale, NOTHING, work.value)
 
 
@@ -291,13 +295,13 @@ def decide_region(
             return INTERIOR_UNPROVEN, n, dead
     if only_witness:
         lower(t, work.point, witness)
-        holds = _witness_holds(t, s, n, witness, work)
+        holds = _witness_holds(t, s, n, witness, False, work)
         return (DECIDED if holds else INTERIOR_UNPROVEN), 0, False
     system = System(s.rows, s.slack, s.flags, s.spans, t.unit, t.radius, t.bounded)
     outcome = decide_rows(system, n, known, work)
     if outcome != INTERIOR_UNPROVEN:
         lower(t, work.point, witness)
-        if not t.bounded and not _witness_holds(t, s, n, witness, work):
+        if not t.bounded and not _witness_holds(t, s, n, witness, True, work):
             return INTERIOR_UNPROVEN, n, dead
     return outcome, n, dead
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Sequence
 from fractions import Fraction
 
@@ -31,11 +30,3 @@ def unit_length(normal: Sequence[int], side: int | Fraction) -> tuple[NDArray[np
     scaled = np.array([entry / (1 << shift) for entry in coprime], dtype=np.float64)
     length = math.hypot(*scaled)
     return scaled / length, float(Fraction(side) / divisor / (1 << shift)) / length
-
-
-def nearest_float(number: Fraction) -> float:
-    """Round a rational to float64; what is beyond the largest float becomes that, with its sign."""
-    try:
-        return float(number)
-    except OverflowError:
-        return sys.float_info.max if number > 0 else -sys.float_info.max

@@ -14,8 +14,7 @@ from polyspline.domains import Domain
 from polyspline.errors import InvariantError
 from polyspline.network import Network
 from polyspline.regions.exact import ExactDomain
-from polyspline.regions.rounding import nearest_float
-from solvers.integers import as_fraction
+from solvers.integers import as_fraction, nearest_float
 from solvers.predicates import sign_at
 from solvers.rational import DyadicMatrix
 

@@ -17,8 +17,7 @@ from numpy.typing import NDArray
 
 from polyspline.cpa.exact import ExactNetwork, Row, primitive
 from polyspline.errors import InvariantError
-from polyspline.regions.exact import ExactDomain, rounded_inside, unit_rows
-from polyspline.regions.rounding import nearest_float
+from polyspline.regions.exact import ExactDomain, unit_rows
 from polyspline.split.problem import Problem
 from polyspline.split.state import (
     ANSWER,
@@ -43,7 +42,8 @@ from polyspline.split.state import (
     State,
     Words,
 )
-from solvers.integers import scaled_integer_rows
+from solvers.integers import nearest_float, scaled_integer_rows
+from solvers.lp.inside import rounded_inside
 from solvers.predicates.rounding import ROUNDOFF, SAFETY, SMALLEST
 from solvers.rational import DyadicMatrix, integer_matrix, pivot_columns, solve
 

@@ -9,7 +9,6 @@ from fractions import Fraction
 import numpy as np
 
 from polyspline.notices import compiling
-from polyspline.regions.rounding import nearest_float
 from polyspline.split import kernel
 from polyspline.split.parts import Batch, Part, Tally
 from polyspline.split.problem import Cell, Problem
@@ -43,6 +42,7 @@ from polyspline.split.state import (
     grown,
     new_state,
 )
+from solvers.integers import nearest_float
 
 _COUNTED_AT_ONCE = 1 << 15
 
@@ -184,6 +184,8 @@ class Runner:
         exact, self._exact = self._exact, {}
         scaled, proven = out.witness[:r].copy(), out.proven[:r].copy()
         witness = self.problem.embed(scaled)
+        for i, point in exact.items():
+            witness[i] = [nearest_float(z) for z in point]
         for i in np.flatnonzero(proven & self.problem.is_rounded(scaled)).tolist():
             # Proven as it was computed, it is not where its embedding is rounded.
             self._referee.decisions += 1

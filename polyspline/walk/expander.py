@@ -113,7 +113,6 @@ class Expander:
             code,
             problem.radius,
             [problem.unscale(guess[None, :])[0] for guess in guesses],
-            column=problem.tables.column,
         )
 
     def exact_neighbours(self, packed: Words, region: ExactRegion) -> tuple[Neighbours, int]:

@@ -164,6 +164,7 @@ def finished_partition(
     if journal is not None:
         journal.finish(walk, stop)
     exact = {i: walk.problem.embed_exact(z) for i, z in store.exact_witnesses.items()}
+    rationals = dict(store.exact_witnesses)
     packed, points, edges, sources = store.finished()
     proven = np.ones(len(packed), np.bool_)
     proven[list(exact)] = False
@@ -171,7 +172,7 @@ def finished_partition(
         net,
         domain,
         packed,
-        walk.problem.embed(points),
+        walk.problem.embed(points, rationals),
         proven,
         edges,
         sources,

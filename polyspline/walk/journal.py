@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
+from numpy.typing import NDArray
 
 from polyspline.partition.run_file import RunWriter
 from polyspline.partition.run_state import WalkState
@@ -10,6 +13,8 @@ from polyspline.partition.stop import StopReason
 from polyspline.walk.problem import Problem
 from polyspline.walk.store import Store
 from polyspline.walk.walker import Walk
+
+Floats = NDArray[np.float64]
 
 
 class RunJournal:
@@ -41,7 +46,7 @@ class RunJournal:
             packed,
             self._problem.embed(points),
             entries,
-            self._problem.embed(store.witnesses(self._expanded, expanded)),
+            self._witnesses(store, exact, expanded),
             [i not in exact for i in range(self._expanded, expanded)],
             rows,
             sources,
@@ -53,6 +58,12 @@ class RunJournal:
         )
         self._regions, self._expanded, self._edges = store.regions, expanded, edges
 
+    def _witnesses(self, store: Store, exact: dict[int, tuple[Fraction, ...]], stop: int) -> Floats:
+        """Witnesses of the regions from the first that is not expanded in the notes."""
+        first = self._expanded
+        rationals = {i - first: z for i, z in exact.items()}
+        return self._problem.embed(store.witnesses(first, stop), rationals)
+
     def finish(self, walk: Walk, stop: StopReason) -> None:
         """Note why the walk stopped, and what it kept beyond the notes."""
         self.note(walk)
@@ -63,7 +74,7 @@ class RunJournal:
             stop,
             rows,
             sources,
-            self._problem.embed(store.witnesses(self._expanded, store.regions)),
+            self._witnesses(store, exact, store.regions),
             [i not in exact for i in range(self._expanded, store.regions)],
             exact_fallbacks=walk.fallbacks,
             seconds=walk.seconds,

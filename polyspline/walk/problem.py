@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
@@ -17,7 +18,7 @@ from polyspline.network import Network
 from polyspline.partition.packing import CodePacking
 from polyspline.regions.exact import ExactDomain
 from polyspline.regions.kernel import Layout
-from solvers.integers import exact_rows_to_integers
+from solvers.integers import exact_rows_to_integers, nearest_float
 from solvers.rational import integer_matrix, pivot_columns
 
 Floats = NDArray[np.float64]
@@ -80,9 +81,11 @@ class Problem:
     def _column(self) -> NDArray[np.int32]:
         return self.tables.column.astype(np.int32)
 
-    def embed(self, points: Floats) -> Floats:
-        """Points (B, r) of the tables as points (B, S)."""
+    def embed(self, points: Floats, exact: Mapping[int, tuple[Fraction, ...]] | None = None) -> Floats:
+        """Points (B, r) of the tables as points (B, S); rationals, by place, take the place of theirs."""
         points = self.unscale(points)
+        for place, point in (exact or {}).items():
+            points[place] = [nearest_float(z) for z in point]
         if len(self.coordinates) == self.dim:
             return points
         full = np.zeros((len(points), self.dim))

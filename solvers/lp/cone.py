@@ -22,8 +22,11 @@ REDUNDANT = 2
 _LEAST = 2.0**-900
 """No row value below this proves a side: outweighs what underflow takes from a sum of products of floats."""
 
-_MOST = 2.0**900
+_MOST = 2.0**800
 """Nor one above this, so that nothing that is made of the values in proofs overflows."""
+
+_FARTHEST = 2.0**64
+"""Nor a point of a cone beyond this size, or below its reciprocal."""
 
 _ROUNDED = 1.0 + 2.0**-50
 """Outweighs the roundings of a size and of its product with a slack."""
@@ -128,13 +131,35 @@ def strictly_inside(
 
 
 @compiled_part
-def within_reach(x: Floats, radius: Floats, bounded: bool) -> bool:
-    """Whether the slack holds at x: a point ``(z, 1)`` near the domain; any point of a cone."""
-    last = x.shape[0] - 1
+def inside_of_proven(
+    rows: Floats, slack: Floats, n: int, x: Floats, scale: float, but: int, out: Floats
+) -> bool:
+    """As `strictly_inside`, for rows that pass that at another point, before or after.
+
+    Their values there, below _MOST, are larger than their slacks, which are larger than ``2**-49`` times
+    ``sum |rows[c, j]| radius_c |p|``, p that point. So that is below ``2**849``, and no value within the
+    reach overflows, the norm of either point being one, or within _FARTHEST: none is looked at for that.
+    """
+    row_values(rows, n, x, out)
+    if but >= 0:
+        out[but] = -out[but]
     good = True
-    for c in range(last + 1):
-        good &= abs(x[c]) <= (radius[c] if bounded else _MOST)
-    return good and (x[last] == 1.0 or not bounded)
+    for j in range(n):
+        good &= out[j] > slack[j] * scale + _LEAST
+    return good
+
+
+@compiled_part
+def within_reach(x: Floats, radius: Floats, bounded: bool) -> bool:
+    """Whether the slack holds at x: a point ``(z, 1)`` near the domain, or a cone's of usual size."""
+    if not bounded:
+        norm = size_of(x, bounded)
+        return bool(1.0 / _FARTHEST < norm < _FARTHEST)
+    last = x.shape[0] - 1
+    good = bool(x[last] == 1.0)
+    for c in range(last):
+        good &= abs(x[c]) <= radius[c]
+    return good
 
 
 @compiled_part

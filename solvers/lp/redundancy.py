@@ -40,6 +40,7 @@ from solvers.lp.cone import (
     UNDECIDED,
     System,
     Workspace,
+    inside_of_proven,
     size_of,
     strictly_inside,
     within_reach,
@@ -179,7 +180,8 @@ def _discard_by_box(n: int, slack: Floats, room: float, w: Workspace) -> int:
     """Mark the rows that are strictly positive over the whole box; how many are left.
 
     The box holds the section, so a polar row is at most its largest value there: d terms that are not
-    negative. The true row is positive where that and ``room slack / value`` stay below one.
+    negative. The true row is positive where that and ``room slack / value`` stay below one. The ends of the
+    box are finite, so a coefficient that is not makes a term infinite or NaN, whichever end is taken.
     """
     d = w.lp.vertex.shape[0]
     for j in range(n):
@@ -189,7 +191,8 @@ def _discard_by_box(n: int, slack: Floats, room: float, w: Workspace) -> int:
         high = w.high[c]
         row = w.polar[c]
         for j in range(n):
-            w.rate[j] += larger(row[j] * low, row[j] * high)
+            down, up = row[j] * low, row[j] * high
+            w.rate[j] += down if down > up else up
     safety = _safety(d)
     left = 0
     for j in range(n):
@@ -325,7 +328,9 @@ def decide_rows(system: System, n: int, known: int, w: Workspace) -> int:
         DECIDED, INTERIOR_UNPROVEN (nothing was done) or ROWS_UNDECIDED.
     """
     bounded = system.bounded
-    if not _witness_holds(system, n, w):
+    # That the point is within the reach and the rows in range is asked of the witness below.
+    scale = size_of(w.point, bounded)
+    if not inside_of_proven(system.rows, system.slack, n, w.point, scale, NOTHING, w.value):
         return INTERIOR_UNPROVEN
     for j in range(n):
         w.state[j] = UNDECIDED

@@ -11,9 +11,9 @@ from solvers.lp.cone import (
     UNDECIDED,
     System,
     Workspace,
+    inside_of_proven,
     row_values,
     size_of,
-    strictly_inside,
     within_reach,
 )
 
@@ -85,7 +85,8 @@ def _try_facet(
         probe[c] = w.point[c] + step * direction[c]
     if not within_reach(probe, system.radius, system.bounded):
         return False
-    if not strictly_inside(system.rows, system.slack, n, probe, size_of(probe, system.bounded), m, w.rate):
+    scale = size_of(probe, system.bounded)
+    if not inside_of_proven(system.rows, system.slack, n, probe, scale, m, w.rate):
         return False
     for c in range(size):
         probe[c] = w.point[c] + direction[c] / best

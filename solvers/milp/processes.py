@@ -67,9 +67,7 @@ class _RecordedProcess(subprocess.Popen[Any]):
 
 
 @contextmanager
-def children_end_with_us(
-    limit_seconds: float, stopped: Callable[[], bool] = lambda: False
-) -> Iterator[None]:
+def children_end_with_us(limit_seconds: float, stopped: Callable[[], bool] = lambda: False) -> Iterator[None]:
     """Within it, the processes that this thread starts end when it is left, however it is left.
 
     Parameters

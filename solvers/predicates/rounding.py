@@ -8,3 +8,6 @@ SMALLEST = 2.0**-1074
 
 SAFETY = 1.0 + 2.0**-20
 """Outweighs the relative rounding of an error bound itself, for sums of fewer than 2**30 terms."""
+
+TINY = 2.0**-1000
+"""Outweighs the underflow of ``2**70`` products whose sum is not multiplied by more than that."""

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from solvers.errors import SolverInputError
-from solvers.qp.daqp import minimise_quadratic
+from solvers.qp.daqp import QPStatus, minimise_quadratic
 from solvers.qp.kinks import minimise_kinks
 
 __all__ = ["BoundingSolution", "bounding_multipliers"]
@@ -129,9 +129,9 @@ def bounding_multipliers(
     if order == 1.0:
         solutions = _kinked(inner, towards, active)
     elif order == 2.0:
-        solutions = _or_soft(inner, _quadratic(inner, towards, weight, active))
+        solutions = _or_soft(inner, *_quadratic(inner, towards, weight, active))
     else:
-        solutions = _or_soft(inner, _epigraph(inner, towards, weight, active))
+        solutions = _or_soft(inner, *_epigraph(inner, towards, weight, active))
     for one in solutions:
         if one is not None:
             yield BoundingSolution(
@@ -155,7 +155,6 @@ class _Scaled:
         """Lower and upper sides of the variables and of the rows."""
         return np.concatenate([-self.ends, self.below]), np.concatenate([self.ends, self.above])
 
-
     @property
     def is_usable(self) -> bool:
         """Whether the squares and products of its numbers are finite; sides may be infinite, but not NaN."""
@@ -165,11 +164,13 @@ class _Scaled:
         return sided and size < _LARGEST and math.isfinite(total)
 
 
-def _or_soft(inner: _Scaled, found: BoundingSolution | None) -> Iterator[BoundingSolution | None]:
+def _or_soft(
+    inner: _Scaled, found: BoundingSolution | None, status: QPStatus
+) -> Iterator[BoundingSolution | None]:
     """Solutions for rows that may be violated where none was found for those that may not."""
     if found is not None:
         yield found
-    else:
+    elif status is not QPStatus.TOO_LONG:  # the other programs are as large
         yield _soft(inner, True)
         yield _soft(inner, False)
 
@@ -190,7 +191,7 @@ def _soft(inner: _Scaled, pure: bool) -> BoundingSolution | None:
 
 def _quadratic(
     inner: _Scaled, towards: Floats, weight: float, active: Signs | None
-) -> BoundingSolution | None:
+) -> tuple[BoundingSolution | None, QPStatus]:
     """Solve for half of the squared 2-norm, and a little of the squared distance from a point."""
     n = len(inner.ends)
     ridge = weight * _RIDGE
@@ -199,9 +200,10 @@ def _quadratic(
     linear = -(inner.rhs @ inner.matrix) - ridge * towards
     solved = minimise_quadratic(hessian, linear, inner.rows, *inner.sides, active=active)
     if solved.point is None or solved.multipliers is None:
-        return None
+        return None, solved.status
     output = inner.matrix @ solved.point - inner.rhs
-    return BoundingSolution(solved.point, output, solved.multipliers[n:], _signs(solved.multipliers))
+    signs = _signs(solved.multipliers)
+    return BoundingSolution(solved.point, output, solved.multipliers[n:], signs), solved.status
 
 
 def _signs(multipliers: Floats) -> Signs:
@@ -210,7 +212,7 @@ def _signs(multipliers: Floats) -> Signs:
 
 def _epigraph(
     inner: _Scaled, towards: Floats, weight: float, active: Signs | None
-) -> BoundingSolution | None:
+) -> tuple[BoundingSolution | None, QPStatus]:
     """Solve for the maximum norm, with a bound on all residuals as one more variable."""
     n, outputs, m = len(inner.ends), len(inner.rhs), len(inner.rows)
     ridge = weight * _LINEAR_RIDGE
@@ -228,11 +230,12 @@ def _epigraph(
         active = np.concatenate([own, others[:1], rows, others[1:]])
     solved = minimise_quadratic(ridge * np.eye(n + 1), linear, full, lower, upper, active=active)
     if solved.point is None or solved.multipliers is None:
-        return None
+        return None, solved.status
     on_rows, on_output = np.split(solved.multipliers[n + 1 :], [m])
     own, bounds, others = np.split(_signs(solved.multipliers), [n, n + 1])
     signs = np.concatenate([own, others[:m], bounds, others[m:]])
-    return BoundingSolution(solved.point[:n], on_output[:outputs] - on_output[outputs:], on_rows, signs)
+    output = on_output[:outputs] - on_output[outputs:]
+    return BoundingSolution(solved.point[:n], output, on_rows, signs), solved.status
 
 
 def _kinked(inner: _Scaled, towards: Floats, active: Signs | None) -> Iterator[BoundingSolution | None]:
@@ -257,7 +260,7 @@ def _kinked(inner: _Scaled, towards: Floats, active: Signs | None) -> Iterator[B
     np.concatenate([inner.rows.T, inner.matrix.T], axis=1, out=forms)
     found, point, multipliers, signs, _ = minimise_kinks(forms, kinks, start, towards)
     if not found:
-        yield from _or_soft(inner, None)
+        yield from _or_soft(inner, None, QPStatus.FAILED)
         return
     if np.max(np.abs(multipliers[: n + m])) >= _PENALTY:  # some side is violated
         yield _soft(inner, True)

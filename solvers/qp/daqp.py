@@ -24,6 +24,10 @@ _ACTIVE, _LOWER, _SOFT = 1, 2, 8
 _INFINITE = 1e30
 """What daqp takes for infinity."""
 
+_MOST_STEPS = 10_000
+_MOST_PREPARING, _MOST_WORK = 2e9, 2.5e9
+"""Multiplications before the first step, and in all steps: nothing stops daqp for some seconds then."""
+
 
 class QPStatus(KeyedEnum):
     """Outcome of a quadratic program; the value is the sentence to show."""
@@ -32,11 +36,18 @@ class QPStatus(KeyedEnum):
     INFEASIBLE = "no point satisfies all the rows"
     LIMIT_PASSED = "no point satisfies all the rows, or the optimum is above the limit"
     UNBOUNDED = "the objective falls without bound over the rows"
+    TOO_LONG = "the program is so large that it would take too long"
     FAILED = "the solver stopped without an answer"
 
 
 # 2: optimal, some soft side being violated.
-_STATUSES = {1: QPStatus.OPTIMAL, 2: QPStatus.OPTIMAL, -1: QPStatus.INFEASIBLE, -3: QPStatus.UNBOUNDED}
+_STATUSES = {
+    1: QPStatus.OPTIMAL,
+    2: QPStatus.OPTIMAL,
+    -1: QPStatus.INFEASIBLE,
+    -3: QPStatus.UNBOUNDED,
+    -4: QPStatus.TOO_LONG,
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -238,6 +249,11 @@ def _solve(
             )
         sense[(signs > 0) & (high < _INFINITE)] |= _ACTIVE
         sense[(signs < 0) & (low > -_INFINITE)] |= _ACTIVE | _LOWER
+    n, m = len(linear), len(rows)
+    if n * n * (n / 3.0 + m) > _MOST_PREPARING:
+        return QPSolution(QPStatus.TOO_LONG, np.nan, None, None, 0)
+    steps = int(min(_MOST_STEPS, _MOST_WORK / (n * (n + m) + 1.0)))
+    settings = {"iter_limit": steps, **settings}
     point, _, flag, info = daqp.solve(hessian, linear, rows, high, low, sense, **settings)
     if flag == -6 and active is not None:  # more sides than fit together: start from none
         return _solve(hessian, linear, rows, low, high, None, settings)

@@ -22,8 +22,9 @@ Bools = npt.NDArray[np.bool_]
 _TINY_PIVOT = 1e-7
 # How far a multiplier may be out of its range.
 _TOLERANCE = 1e-9
-# Steps for each variable, after which the search for the minimum is given up.
+# Steps for each variable, after which the search for the minimum is given up, and multiplications in all.
 _MOST_STEPS = 30
+_MOST_WORK = 4e9
 
 
 @compiled_part
@@ -297,7 +298,9 @@ def minimise_kinks(
     _start(forms, kinks, active, inverse, basis, side, alpha)
     _place(forms, kinks, towards, inverse, basis, side, w, values, state, inside, pull)
     found, steps = False, 0
-    while steps < _MOST_STEPS * n:
+    # A step costs as much as the forms have coefficients, and the inverse twice.
+    most = min(_MOST_STEPS * n, _MOST_WORK / (n * (p + 2.0 * n)))
+    while steps < most:
         place, slope = _leaving(inverse, pull, basis, side, kinks, multipliers, norms)
         found = place < 0
         if found:

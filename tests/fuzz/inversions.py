@@ -59,12 +59,16 @@ def _case(
 
 def noisy_nets(rng: Rng) -> InversionCase:
     """Random nets up to [8, 32, 32, 64], targets with noise up to 0.5."""
-    widths = [(8, 32, 32, 64), (8, 32, 32, 64), (5, 24, 24, 40), (4, 16, 16, 16, 24)][int(rng.integers(4))]
-    layers = _random(rng, widths, pick(rng, ["relu", "relu", "leaky_relu:0.1"]))
-    point, x = _noisy(rng, layers, 3.0, number(rng, [0.0, 0.01, 0.1, 0.1, 0.3, 0.5, 0.5]))
-    gaps = [number(rng, GAPS[:2])] + ([number(rng, GAPS[2:])] if chance(rng, 0.3) else [])
-    runs = [("search", gap) for gap in gaps] + [("gradient", 1e-6)]
-    return _case(layers, 3.0, x, pick(rng, NORMS), runs, [point], seconds=10.0)
+    shapes = [*[(4, 12, 12, 16)] * 4, (4, 8, 11), (4, 8, 11), (6, 20, 20, 32), (8, 32, 32, 64)]
+    layers = _random(rng, shapes[int(rng.integers(8))], pick(rng, ["relu", "relu", "relu", "leaky_relu:0.1"]))
+    point, x = _noisy(rng, layers, 3.0, number(rng, [0.0, 0.01, 0.1, 0.1, 0.3, 0.5, 0.5, 0.5]))
+    # Searches for gaps that differ go different ways: each has points that test the others' bounds.
+    runs = [("search", gap) for gap in GAPS[:3]]
+    if chance(rng, 0.3):
+        runs.append(("search", GAPS[3]))
+    if chance(rng, 0.2):
+        runs.append(("gradient", 1e-6))
+    return _case(layers, 3.0, x, pick(rng, NORMS), runs, [point], seconds=5.0)
 
 
 def small_nets(rng: Rng) -> InversionCase:

@@ -18,7 +18,7 @@ from tests.fuzz.runner import Worker, judge_here, names, run_cases, shown, table
 from tests.fuzz.verdict import Failure, Verdict
 
 SEED = 2026
-CASES = {"invert-noisy": 1, "invert-small": 2, "invert-max-groups": 2}
+CASES = {"invert-noisy": 3, "invert-small": 2, "invert-max-groups": 2}
 """Cases of a family in the short run, where they are not `USUAL`."""
 USUAL = 6
 

@@ -142,6 +142,34 @@ def test_maps_and_rows_of_ordinary_networks_miss_no_more_than_they_say() -> None
         assert np.max(maps.error) < 1e-11
 
 
+@pytest.mark.parametrize("scale", [1e-170, 1.0, 1e150])
+@pytest.mark.parametrize("activation", ["relu", "max:2"])
+def test_rows_that_cancel_miss_no_more_than_they_say(activation: str, scale: float) -> None:
+    rng = np.random.default_rng(len(activation))
+    checked = 0
+    for _ in range(20):
+        dim, gap = int(rng.integers(1, 4)), 2.0 ** -rng.integers(25, 42)
+        first = np.repeat(rng.normal(size=(2, dim)), 2, axis=0)
+        first[1::2] += gap * rng.normal(size=(2, dim))
+        second = rng.normal(size=(4, 4))
+        # Neighbours cancel in a row of a scalar unit, and rows do so in a max group.
+        second[:, 1::2] = -second[:, ::2]
+        kind = int(rng.integers(3)) if activation == "max:2" else 0
+        if kind == 1:
+            second = np.abs(second)
+            second[1::2] = second[::2] * (1.0 + gap)
+        elif kind == 2:
+            # Of the two errors, only that of the first member, or of the second, is of any size.
+            second[rng.integers(2) :: 2] = gap * np.eye(4)[:2]
+        net = Network.from_layers([first * scale, second], [np.zeros(4), np.zeros(4)], ["relu", activation])
+        domain, reach = Box(-1.0, 1.0, dim=dim), np.ones(dim)
+        codes = random_codes(net, rng, 4)
+        codes[:, :4] = 1
+        maps = RegionMapper(net.layers, domain, reach).maps(codes)
+        checked += check_rows(net, codes, maps, domain, reach)
+    assert checked > 20 * 4 * 4
+
+
 def test_rows_of_a_domain_whose_squares_underflow_are_of_unit_length() -> None:
     net = Network.from_layers([[[1.0]]], [[0.0]], ["relu"])
     domain = Polytope([[2.71e-162], [-3e200]], [2.71e-162, 6e200])

@@ -122,6 +122,20 @@ def test_ties_of_three_members_in_one_batch_are_told_from_ties_of_two(order: tup
         assert index.lowest_within(pieces).tolist() == expected
 
 
+def test_points_of_one_lowest_code_on_knots_of_other_units_are_told_apart() -> None:
+    packing = CodePacking([2] * 70)
+    codes = np.zeros((4, 70), np.int8)
+    codes[0, 69], codes[1, 3], codes[2, [3, 69]] = 1, 1, 1
+    index = CodeIndex(packing, packing.pack(codes))
+    low = np.zeros((4, 70), np.int64)
+    high = low.copy()
+    high[0, 3], high[1, 69], high[3, [3, 69]] = 1, 1, 1
+    for order in itertools.permutations(range(4)):
+        turned = high[list(order)]
+        pieces = ClosedPieces(low, turned, np.empty((4, 0), np.bool_), np.full(70, -1, np.int64))
+        assert index.lowest_within(pieces).tolist() == [[1, 0, 3, 0][i] for i in order]
+
+
 @pytest.mark.parametrize("members", [3, 9, 17])
 @pytest.mark.parametrize("start", [[-0.5, 0.5], [0.5, -0.5], [-0.5, -0.5]])
 def test_points_with_ties_are_located_in_one_batch_as_they_are_alone(

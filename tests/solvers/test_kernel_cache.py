@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -80,6 +81,12 @@ def test_every_source_that_a_kernel_is_made_of_is_in_its_digest() -> None:
     for name, dispatcher in kernels_by_name().items():
         sources = sources_of(Path(dispatcher.py_func.__code__.co_filename))
         assert _files_in(dispatcher, set()) <= set(sources), name
+
+
+def test_modules_are_imported_by_their_full_names_which_the_digest_follows() -> None:
+    for package in PACKAGES:
+        for source in (ROOT / package).rglob("*.py"):
+            assert not re.search(r"^\s*from \.", source.read_text(encoding="utf-8"), re.MULTILINE), source
 
 
 def test_every_module_of_parts_is_in_the_digest_of_a_kernel() -> None:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from solvers.compiled import NOTHING, ZERO, compiled, typed
+from solvers.compiled import NOTHING, ZERO, compiled, larger, smaller, typed
 from solvers.lp import redundancy
 from solvers.lp.cone import FACET, REDUNDANT, UNDECIDED, System, Workspace, strictly_inside, workspace
 from solvers.lp.exact import maximise
@@ -28,7 +28,7 @@ Row = list[Fraction]
 
 U = Fraction(1, 2**53)
 NONE = np.empty(0, np.int64)
-DECIDE, POLARISE, BOUND, DISCARD, TIE, INSIDE = range(6)
+DECIDE, POLARISE, BOUND, DISCARD, TIE, INSIDE, EXTREMES = range(7)
 
 
 @compiled
@@ -36,6 +36,8 @@ def kernel(what: int, system: System, n: int, most: float, w: Workspace) -> tupl
     """Doorway to the parts: an outcome, and two numbers."""
     if what == DECIDE:
         return decide_rows(system, n, NOTHING, w), 0.0, 0.0
+    if what == EXTREMES:
+        return ZERO, larger(w.point[0], w.point[1]), smaller(w.point[0], w.point[1])
     if what == INSIDE:
         holds = strictly_inside(system.rows, system.slack, n, w.point, most, NOTHING, w.value)
         return int(holds), 0.0, 0.0
@@ -450,6 +452,30 @@ def test_nan_and_overflow_decide_nothing(bad: float, bounded: bool, where: str) 
         point[1] = bad
     system = system_of(rows, slack, bounded=bounded)
     assert set(decide(system, point).tolist()) == {UNDECIDED}
+
+
+@pytest.mark.parametrize("first", [-1.0, 0.0, 2.0, np.inf, -np.inf, np.nan])
+@pytest.mark.parametrize("second", [-1.0, 0.0, 2.0, np.inf, -np.inf, np.nan])
+def test_maxima_and_minima_in_kernels_are_nan_where_either_argument_is(first: float, second: float) -> None:
+    w = workspace(2, 2)
+    w.point[:] = [first, second]
+    system = system_of(np.ones((2, 2)), np.zeros(2), bounded=True)
+    _, most, least = call(EXTREMES, system, 2, 0.0, w)
+    np.testing.assert_array_equal([most, least], [np.maximum(first, second), np.minimum(first, second)])
+
+
+@pytest.mark.parametrize("power", [-70, -40, 0, 10, 40, 70])
+def test_the_slack_of_a_cone_grows_with_the_point(power: int) -> None:
+    """A row within its slack at a point is within it at all multiples, and outside at none."""
+    rng = np.random.default_rng(7)
+    rows, point = box_with(2, 3, rng)
+    point /= np.abs(point).max()
+    rows = np.column_stack([rows, rows[:, 0] - point * (rows[:, 0] @ point) / (point @ point)])
+    for share, proven in ((0.5, False), (0.99, False), (3.0, True)):
+        rows[:, -1] += point * (share * 1e-6 - rows[:, -1] @ point) / (point @ point)
+        system = system_of(rows, np.full(rows.shape[1], 1e-6), bounded=False)
+        state = decide(system, point * 2.0**power)
+        assert bool((state != UNDECIDED).any()) is (proven and abs(power) < 64)
 
 
 # --- ties -------------------------------------------------------------------------------------
