@@ -18,6 +18,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import count
 from pathlib import Path
 from queue import SimpleQueue
 
@@ -26,6 +27,9 @@ from tests.mutants.table import MUTANTS, Outcome, update_table
 
 _SECONDS = 240.0
 """Time after which a target is given up: a fault that makes it hang is seen."""
+
+_FIRST_STAMP = int(time.time()) + 10
+_stamps = count()
 
 _FAILED = re.compile(r"^(?:FAILED|ERROR) (\S+)", re.MULTILINE)
 
@@ -58,7 +62,7 @@ def run_tests(tree: Path, targets: Sequence[str], *, compiled: bool, seconds: fl
         "no:cacheprovider",
     ]
     if not compiled:
-        environment |= {"NUMBA_DISABLE_JIT": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+        environment |= {"NUMBA_DISABLE_JIT": "1"}
         command += ["-p", "tests.mutants.interpreted", "-W", "ignore::RuntimeWarning"]
     try:
         run = subprocess.run(
@@ -74,7 +78,7 @@ def judge(mutant: Mutant, tree: Path, *, compiled: bool) -> Outcome:
     """Plant a fault in a tree, run its tests, and take it out again."""
     file = tree / mutant.file
     text = file.read_text(encoding="utf-8")
-    file.write_text(mutant.planted(text), encoding="utf-8")
+    _write(file, mutant.planted(text))
     began = time.perf_counter()
     try:
         for target in mutant.tests:
@@ -90,7 +94,14 @@ def judge(mutant: Mutant, tree: Path, *, compiled: bool) -> Outcome:
         verdict = "equivalent" if mutant.equivalent else "survived"
         return Outcome(mutant.name, verdict, mutant.why if mutant.equivalent else "", spent)
     finally:
-        file.write_text(text, encoding="utf-8")
+        _write(file, text)
+
+
+def _write(file: Path, text: str) -> None:
+    """Write a source with a time of its own, by which Python tells that its bytecode is old."""
+    file.write_text(text, encoding="utf-8")
+    stamp = _FIRST_STAMP + next(_stamps)
+    os.utime(file, (stamp, stamp))
 
 
 def main() -> int:

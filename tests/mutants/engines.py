@@ -29,8 +29,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "a witness of the whole space holds unseen",
         _KERNEL,
-        "        if not t.bounded and not _witness_holds(t, s, n, witness, work):",
-        "        if False and not _witness_holds(t, s, n, witness, work):",
+        "        if not t.bounded and not _witness_holds(t, s, n, witness, True, work):",
+        "        if False and not _witness_holds(t, s, n, witness, True, work):",
         ("tests/walk/test_far_witnesses.py",),
         "the float point beside the proven ray is not proven",
     ),
@@ -111,8 +111,8 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "a point that a float cannot hold is inside",
-        _EXACT,
-        "    if rounded == point or _is_inside(rows, rounded):",
+        "solvers/lp/inside.py",
+        "    if rounded == point or is_inside(rows, rounded):",
         "    if True:",
         ("tests/regions/test_thin_domains.py",),
         "a rounded witness counts as inside",
@@ -244,7 +244,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "polyspline/partition/witnesses.py",
         "                held[b] &= (v > above) if upper else (v <= below)",
         "                held[b] &= True if upper else (v <= below)",
-        ("tests/partition/test_witnesses_are_checked.py",),
+        ("tests/partition/test_witnesses.py",),
         "a witness on the wrong side of a knot passes",
     ),
     Mutant(
@@ -252,7 +252,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "polyspline/partition/witnesses.py",
         "    if len(wrong):\n",
         "    if len(wrong) > len(part):\n",
-        ("tests/partition/test_witnesses_are_checked.py",),
+        ("tests/partition/test_witnesses.py",),
         "a witness in another region passes",
     ),
     Mutant(

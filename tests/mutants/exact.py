@@ -44,9 +44,17 @@ MUTANTS: tuple[Mutant, ...] = (
         "what underflowed has a sign",
     ),
     Mutant(
+        "probes and guesses prove without slack",
+        _CONE,
+        "        good &= out[j] > slack[j] * scale + _LEAST\n",
+        "        good &= out[j] > _LEAST\n",
+        _EDGE,
+        "computed rows count as true",
+    ),
+    Mutant(
         "points beyond the reach have a slack",
         _CONE,
-        "        good &= abs(x[c]) <= (radius[c] if bounded else _MOST)",
+        "        good &= abs(x[c]) <= radius[c]",
         "        good &= abs(x[c]) <= _MOST",
         _EDGE,
         "the slack says nothing there",
@@ -134,7 +142,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "a ray that meets a row proves it a facet",
         _SHOOTING,
-        "    if not strictly_inside(system.rows, system.slack, n, probe, size_of(probe, system.bounded), m, w.rate):\n"
+        "    if not inside_of_proven(system.rows, system.slack, n, probe, scale, m, w.rate):\n"
         "        return False\n",
         "",
         (*_EDGE, *_PENCILS),

@@ -17,7 +17,7 @@ _ROW_TESTS = ("tests/cpa/test_row_bounds.py",)
 _BOTH = ("tests/cpa/test_row_bounds.py", "tests/split/test_split_bounds.py")
 _STEP_TESTS = ("tests/solvers/test_steps.py",)
 _SOUND = ("tests/agreement/test_sound_decisions.py",)
-_RANGE = ("tests/cpa/test_equilibrated_layers.py", *_SOUND)
+_RANGE = ("tests/cpa/test_equilibrate.py", *_SOUND)
 _POINTS = ("tests/cpa/test_pointwise_bounds.py", "tests/cpa/test_affine_maps.py")
 _GROUPS = ("tests/cpa/test_copies_of_groups.py", "tests/agreement/test_max_groups.py")
 

@@ -204,7 +204,7 @@ MUTANTS: tuple[Mutant, ...] = (
         _EXACT,
         "    total[1], third = two_sum(total[1], rest)",
         "    total[1], third = two_sum(total[1], 0.0)",
-        (*_BOUNDS, "tests/solvers/test_exact_sums.py"),
+        (*_BOUNDS, "tests/solvers/test_exact_kernel.py"),
         "products count as if they were not rounded",
     ),
     Mutant(
@@ -212,7 +212,7 @@ MUTANTS: tuple[Mutant, ...] = (
         _EXACT,
         "    total[2] += abs(second) + abs(third)",
         "    total[2] += 0.0",
-        ("tests/solvers/test_exact_sums.py",),
+        ("tests/solvers/test_exact_kernel.py",),
         "sums of more than 106 bits have any sign",
     ),
     Mutant(
@@ -220,7 +220,7 @@ MUTANTS: tuple[Mutant, ...] = (
         _EXACT,
         "    if not (_LEAST < abs(product) < _MOST and abs(a) < _MOST and abs(b) < _MOST):",
         "    if not (abs(product) < _MOST and abs(a) < _MOST and abs(b) < _MOST):",
-        ("tests/solvers/test_exact_sums.py",),
+        ("tests/solvers/test_exact_kernel.py",),
         "what is left of a tiny product underflows",
     ),
     Mutant(
@@ -229,7 +229,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "    if value > error:\n        return 1, value, error\n"
         "    return (-1 if value < -error else UNKNOWN)",
         "    if value > 0.0:\n        return 1, value, error\n    return (-1 if value < 0.0 else UNKNOWN)",
-        ("tests/solvers/test_exact_sums.py",),
+        ("tests/solvers/test_exact_kernel.py",),
         "the error of the sum counts for nothing",
     ),
     # ---- cuts
