@@ -80,7 +80,7 @@ class Given(NamedTuple):
 
     net: ps.Network
     domain: ps.Box
-    most: int = 40
+    most: int = 12
 
 
 def _decimal(widths: Sequence[int], units: str | list[Any], seed: int, *, thin: bool = False) -> Given:
@@ -187,16 +187,26 @@ def _grown(bits: int) -> Given:
     )
 
 
+def _far_knots() -> Given:
+    """Values of size 2^-30, and knots and offsets of size one beside them."""
+    rng = np.random.default_rng(8)
+    weights = [rng.uniform(-1, 1, shape) * 2.0**-30 for shape in ((3, 2), (3, 3))]
+    biases = [rng.uniform(-1, 1, 3) * 2.0**-30 for _ in range(2)]
+    net = ps.Network.from_layers(weights, biases, ["softshrink:0.3", "hardtanh:-0.7,0.1"])
+    return Given(net, ps.Box([-1.0, -1.0], [1.0, 1.0]))
+
+
 GIVEN: dict[str, Given] = {
-    "decimal": _decimal([2, 4, 4, 3], "leaky_relu:0.1", 1),
-    "decimal, units on all layers": _decimal([2, 4, 3, 3], ["hardtanh", "relu", "softshrink:0.3"], 2),
-    "decimal, sparse": _decimal([2, 5, 5, 4], ["leaky_relu:0.1", "relu", "relu"], 3, thin=True),
-    "decimal, max groups": _max_groups(),
     "cancelling": _cancelling(),
-    "cancelling, sparse": _cancelling(thin=True),
     "underflowing": _underflowing(),
-    "underflowing, sparse": _underflowing(thin=True),
     "worst rounding": _worst_rounding(),
-    **{f"dyadic of {bits} bits": _dyadic(bits) for bits in (8, 20, 22, 44, 50, 56, 60)},
+    "far knots": _far_knots(),
+    "decimal, max groups": _max_groups(),
+    "decimal, units on all layers": _decimal([2, 4, 3, 3], ["hardtanh", "relu", "softshrink:0.3"], 2),
+    "cancelling, sparse": _cancelling(thin=True),
+    "underflowing, sparse": _underflowing(thin=True),
+    "decimal": _decimal([2, 4, 4, 3], "leaky_relu:0.1", 1),
+    "decimal, sparse": _decimal([2, 5, 5, 4], ["leaky_relu:0.1", "relu", "relu"], 3, thin=True),
     **{f"grown by {bits} bits": _grown(bits) for bits in (36, 42, 44, 45, 46, 48)},
+    **{f"dyadic of {bits} bits": _dyadic(bits) for bits in (8, 20, 22, 44, 50, 56, 60)},
 }

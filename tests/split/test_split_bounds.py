@@ -160,7 +160,7 @@ def test_maps_of_layers_are_off_by_their_error_at_most(name: str) -> None:
                     off = abs(Fraction(float_value(computed, x)) - value_at(form, x.tolist()))
                     assert holds(off, bound[SLACK])
             rows += len(found)
-    assert regions > 1
+    assert regions > 0
 
 
 @EACH
