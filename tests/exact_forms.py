@@ -196,7 +196,19 @@ def _far_knots() -> Given:
     return Given(net, ps.Box([-1.0, -1.0], [1.0, 1.0]))
 
 
+def _unequal_members() -> Given:
+    """Max groups of a constant, or of what is small, and of what is left of large numbers."""
+    before = _cancelling().net.layers
+    rng = np.random.default_rng(9)
+    last = np.array([[0.0, 0.0, 0.0], [0.6, 0.7, 0.8], [0.5, -0.6, 0.9], [2.0**-40, 0.0, 0.0]])
+    weights = [*(layer.weight for layer in before[:2]), last]
+    biases = [*(layer.bias for layer in before[:2]), rng.uniform(-1, 1, 4) * [1.0, 1.0, 1.0, 2.0**-40]]
+    units = ["leaky_relu:0.3", "leaky_relu:0.1", "max:2"]
+    return Given(ps.Network.from_layers(weights, biases, units), ps.Box([-1.0, -1.0], [1.0, 1.0]))
+
+
 GIVEN: dict[str, Given] = {
+    "unequal members": _unequal_members(),
     "cancelling": _cancelling(),
     "underflowing": _underflowing(),
     "worst rounding": _worst_rounding(),

@@ -230,7 +230,7 @@ def test_ranges_hold_the_exact_values_of_every_point_within_them(what: str, bloc
         relaxer, rng = drawn(seed)
         chain, dim = relaxer.chain, relaxer.problem.domain.dim
         ranges = relaxer.root.copy()
-        z = rng.uniform(*ranges[:dim].T)
+        z = np.asarray(rng.uniform(*ranges[:dim].T))
         exact = exact_values(chain, z)
         if what.startswith("the point"):
             ranges[:dim] = z[:, None]
@@ -261,7 +261,7 @@ def test_seen_from_the_target_last_units_keep_the_points_at_the_very_cutoff(bloc
         if seen is None:
             continue
         seen_some += 1
-        z = rng.uniform(*relaxer.root[:dim].T)
+        z = np.asarray(rng.uniform(*relaxer.root[:dim].T))
         exact = exact_values(chain, z)
         last = len(exact) - len(problem.target)
         image = [value_of_unit(chain, last + i, v) for i, v in enumerate(exact[last:])]

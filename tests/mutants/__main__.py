@@ -40,7 +40,7 @@ _healthy: set[str] = set()  # tests that pass with nothing planted
 _FIRST_STAMP = int(time.time()) + 10
 _stamps = count()
 
-_FAILED = re.compile(r"^(?:FAILED|ERROR) (\S+)", re.MULTILINE)
+_FAILED = re.compile(r"^(?:FAILED|ERROR) (.+?)(?: - .*)?$", re.MULTILINE)
 
 
 def copy_tree(to: Path, *, compiled: bool) -> None:

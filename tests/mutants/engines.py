@@ -66,7 +66,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "    slack = 8.0 * (size + 4) * ROUNDOFF * (np.abs(array).T @ reach) + 8.0 * SMALLEST"
         " * (1.0 + np.sum(reach))",
         "    slack = 0.0 * (np.abs(array).T @ reach)",
-        ("tests/regions/test_exact_rows.py", *_PENCILS),
+        ("tests/regions/test_exact_rows.py",),
         "rows that are rounded once count as exact",
     ),
     Mutant(
@@ -74,7 +74,7 @@ MUTANTS: tuple[Mutant, ...] = (
         _EXACT,
         "        if largest < _SMALL:",
         "        if largest < _SMALL**4:",
-        ("tests/regions/test_exact_rows.py", *_PENCILS),
+        ("tests/regions/test_exact_rows.py",),
         "integers that floats round are flagged as exact",
     ),
     Mutant(
@@ -82,7 +82,7 @@ MUTANTS: tuple[Mutant, ...] = (
         _EXACT,
         "        if row[-1] == 0:\n            flags[j] |= CENTRAL",
         "        if abs(array[-1, j]) < 1e-9:\n            flags[j] |= CENTRAL",
-        ("tests/regions/test_exact_rows.py", *_PENCILS),
+        ("tests/regions/test_exact_rows.py",),
         "rows beside the apex count as through it",
     ),
     Mutant(
@@ -90,7 +90,7 @@ MUTANTS: tuple[Mutant, ...] = (
         _EXACT,
         "    if beyond >= 0:\n        return None",
         "    if beyond > 0:\n        return None",
-        (*_ZOO, *_PENCILS),
+        _PENCILS,
         "a row met at a vertex alone makes an edge",
     ),
     Mutant(

@@ -145,7 +145,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "    if not inside_of_proven(system.rows, system.slack, n, probe, scale, m, w.rate):\n"
         "        return False\n",
         "",
-        (*_EDGE, *_PENCILS),
+        _EDGE,
         "the probe beyond the facet is not looked at",
     ),
     # ---- ties
@@ -170,8 +170,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "multipliers of any sign make a tie",
         _TIES,
-        "        if (matrix[i, count] > 0) != (matrix[i, i] > 0) or matrix[i, count] == 0:\n            return False",
-        "        if matrix[i, count] == 0:\n            return False",
+        "        if (matrix[i, count] > 0) != (matrix[i, i] > 0) or matrix[i, count] == 0:\n",
+        "        if matrix[i, count] == 0:\n",
         _EDGE,
         "a row that is a difference is a facet",
     ),
@@ -220,7 +220,7 @@ MUTANTS: tuple[Mutant, ...] = (
         _TIES,
         "    if not central:\n        dimension += 1\n",
         "",
-        (*_EDGE, *_PENCILS),
+        _EDGE,
         "the offset is one dimension more",
     ),
     # ---- exact programs

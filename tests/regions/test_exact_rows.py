@@ -16,7 +16,7 @@ from tests.exact_forms import float_value, holds, value_at
 @pytest.mark.parametrize("bits", [10, 19, 21, 40, 54, 80, 200])
 def test_rounded_rows_are_off_by_their_slack_at_most(bits: int, bounded: bool) -> None:
     rng = np.random.default_rng([bits, int(bounded)])
-    rows = []
+    rows: list[tuple[int, ...]] = []
     for _ in range(40):
         entries = [
             int(a) << max(bits - 62, 0)
@@ -47,7 +47,7 @@ def test_rounded_rows_are_off_by_their_slack_at_most(bits: int, bounded: bool) -
 
 @pytest.mark.parametrize("scale", [2.0**-530, 1.0])
 def test_rows_far_below_size_one_have_an_absolute_slack(scale: float) -> None:
-    rows = [(2**600 + 1, 3, 2**80 + 1), (1, 2**500, 3**300)]
+    rows: list[tuple[int, ...]] = [(2**600 + 1, 3, 2**80 + 1), (1, 2**500, 3**300)]
     tables = _rounded(rows, True, np.array([scale, scale]))
     for j, row in enumerate(rows):
         largest = max(row)

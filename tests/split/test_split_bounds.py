@@ -192,6 +192,16 @@ def test_rows_of_knots_and_of_the_domain_are_off_by_their_slack_at_most(name: st
                 assert holds(missed, arrays.domain_slack[i])
 
 
+def assert_moved_vertices_are_measured(problem: Problem, state: State, cell: int, true: list[Point]) -> None:
+    """Vertices that are far from their facets say so once they are measured."""
+    kept = state.pool.x.copy()
+    state.pool.x[:] += np.random.default_rng(0).uniform(-1e-7, 1e-7, state.pool.x.shape)
+    state.pool.eps[:] = np.inf
+    measure(problem.arrays, state.path, state.cells, cell, state.pool, state.work)
+    assert_vertices_are_near(state, cell, true)
+    state.pool.x[:] = kept
+
+
 @EACH
 def test_vertices_are_off_by_what_they_say_at_most(name: str) -> None:
     """As they are found, and once more by the facets that they lie on."""
@@ -202,6 +212,7 @@ def test_vertices_are_off_by_what_they_say_at_most(name: str) -> None:
         state.pool.eps[:] = np.where(before == 0.0, 0.0, np.inf)
         measure(problem.arrays, state.path, state.cells, cell, state.pool, state.work)
         assert_vertices_are_near(state, cell, true)
+        assert_moved_vertices_are_measured(problem, state, cell, true)
         state.pool.eps[:] = np.minimum(before, state.pool.eps)
 
 
