@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 import polyspline as ps
+from polyspline.cpa.activations import parse_activation
 from polyspline.cpa.layers import Layer
 from polyspline.cpa.units import MaxGroup, ScalarUnit
 
@@ -199,12 +200,22 @@ def _far_knots() -> Given:
 def _unequal_members() -> Given:
     """Max groups of a constant, or of what is small, and of what is left of large numbers."""
     before = _cancelling().net.layers
-    rng = np.random.default_rng(9)
     last = np.array([[0.0, 0.0, 0.0], [0.6, 0.7, 0.8], [0.5, -0.6, 0.9], [2.0**-40, 0.0, 0.0]])
     weights = [*(layer.weight for layer in before[:2]), last]
-    biases = [*(layer.bias for layer in before[:2]), rng.uniform(-1, 1, 4) * [1.0, 1.0, 1.0, 2.0**-40]]
+    biases = [*(layer.bias for layer in before[:2]), np.array([0.25, 0.1, 0.2, 2.0**-40])]
     units = ["leaky_relu:0.3", "leaky_relu:0.1", "max:2"]
     return Given(ps.Network.from_layers(weights, biases, units), ps.Box([-1.0, -1.0], [1.0, 1.0]))
+
+
+def _beside_the_origin() -> Given:
+    """A vertex that is the origin but for 2^-60, which is what it is rounded to."""
+    beside = ScalarUnit("knot beside zero", (2.0**-60,), (1.0, 2.0), (0.0, -(2.0**-60)))
+    net = ps.Network.from_layers(
+        [[[1.0, 0.0], [0.0, 1.0], [1.0, 0.5]]],
+        [[0.0] * 3],
+        [[beside, beside, parse_activation("relu", 1)[0]]],
+    )
+    return Given(net, ps.Box([-1.0, -1.0], [1.0, 1.0]))
 
 
 GIVEN: dict[str, Given] = {
@@ -213,6 +224,7 @@ GIVEN: dict[str, Given] = {
     "underflowing": _underflowing(),
     "worst rounding": _worst_rounding(),
     "far knots": _far_knots(),
+    "beside the origin": _beside_the_origin(),
     "decimal, max groups": _max_groups(),
     "decimal, units on all layers": _decimal([2, 4, 3, 3], ["hardtanh", "relu", "softshrink:0.3"], 2),
     "cancelling, sparse": _cancelling(thin=True),

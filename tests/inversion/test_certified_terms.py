@@ -123,6 +123,8 @@ def drawn(seed: int) -> tuple[Relaxer, np.random.Generator]:
         normals = np.vstack([np.eye(widths[0]), -np.eye(widths[0]), rng.uniform(-1, 1, (1, widths[0]))])
         domain = ps.Polytope(normals, np.concatenate([corner, corner, [0.7]]))
     target = net(rng.uniform(-0.3, 0.3, widths[0])) + rng.choice([0.0, 1e-9, 0.3]) * rng.normal(size=2)
+    if seed % 5 == 0:  # far away: the target's products are all there is
+        target = 1e8 * rng.normal(size=2)
     norm = ("l2", "l1", "linf")[int(rng.integers(3))]
     return Relaxer(make_problem(net, target, domain, norm)), rng
 
@@ -169,6 +171,33 @@ def test_the_total_is_at_most_the_exact_dual_value_for_any_multipliers(block: in
             assert (bound * bound if squared else bound) * length <= (
                 exact.total**2 if squared else exact.total
             )
+
+
+@pytest.mark.parametrize("rows_of_the_domain", [False, True])
+def test_slopes_that_cancel_over_neurons_and_coordinates_have_their_rounding(
+    rows_of_the_domain: bool,
+) -> None:
+    """Products of size 1e8 that leave nothing: neither values nor offsets nor the sum are large."""
+    rng = np.random.default_rng(int(rows_of_the_domain))
+    for _ in range(150):
+        z = rng.uniform(0.5, 1.0, 2)
+        across = np.array([z[1], -z[0]])
+        weight = rng.normal(size=(2, 2))
+        if not rows_of_the_domain:
+            weight = weight * 1e-3 + 1e8 * across * np.array([[1.0], [rng.uniform(1.0, 1.0 + 1e-9)]])
+        net = ps.Network.from_layers([weight], [None], ["identity"])
+        normals, sides = np.vstack([np.eye(2), -np.eye(2)]), np.concatenate([z + 1e-9, 1e-9 - z])
+        strip = across * np.array([[1.0], [-rng.uniform(1.0, 1.0 + 1e-9)]])
+        domain = ps.Polytope(np.vstack([normals, strip]), np.concatenate([sides, [1e-9, 1e-9]]))
+        relaxer = Relaxer(make_problem(net, net(z), domain, "l2"))
+        output = rng.uniform(0.5, 1.0) * np.array([1.0, -1.0])
+        rows = np.zeros(len(relaxer.chain.table) + len(relaxer.h))
+        if rows_of_the_domain:
+            rows[-2:] = 1e8 * rng.uniform(1.0, 1.0 + 1e-9, 2)
+        owner = np.zeros((len(rows), 2))
+        certificate = relaxer.certify(relaxer.root.copy(), output, rows, owner)
+        exact = Exact(relaxer, relaxer.root, certificate, rows)
+        assert Fraction(certificate.total) <= exact.total
 
 
 @pytest.mark.parametrize("block", range(8))
