@@ -142,18 +142,6 @@ def _parse_one(spelling: str, width: int | None) -> tuple[Unit, ...]:
     return (row.make(canonical, parameters),) * width
 
 
-def parse_unit(spelling: str) -> Unit:
-    """One unit from its spelling, see `parse_activation`.
-
-    Raises
-    ------
-    UnknownActivationError, ShapeError, ArgumentError, NonFiniteError
-        As `parse_activation`.
-    """
-    (unit,) = _parse_one(spelling, None)
-    return unit
-
-
 def parse_activation(spelling: str, width: int) -> tuple[Unit, ...]:
     """Units of one layer from the spelling of its activation.
 

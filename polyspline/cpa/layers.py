@@ -255,13 +255,6 @@ def make_layer(
     return Layer(w, b, units, spell_activation(units))
 
 
-def _unit_of(spelling: str, name: str) -> Unit:
-    try:
-        return parse_unit(spelling)
-    except PolysplineError as wrong:
-        raise type(wrong)(f"{name}: {wrong}") from wrong
-
-
 def _units_of(activation: ActivationLike, rows: int, name: str) -> tuple[Unit, ...]:
     if isinstance(activation, str):
         try:

@@ -282,7 +282,7 @@ def find_signs(
         if constant:
             sign = 1 if work.row[dim] > 0.0 else (-1 if work.row[dim] < 0.0 else 0)
             work.real[VALUE, j] = work.row[dim]
-            work.real[BOUND, j] = 0.0
+            work.real[BOUND, j] = slack
         else:
             sign = _evaluate(v, j, slack, norm, pool, work)
         if sign == UNKNOWN:

@@ -43,6 +43,7 @@ def test_fingerprints_of_all_facets_cancel_and_those_of_fewer_do_not(name: str) 
 
 def test_a_lost_region_makes_a_count_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     net = ps.zoo.random_network([2, 6, 5, 1], seed=0)
+
     def losing(*arguments: Any, **options: Any) -> Iterator[Part]:
         problem = arguments[2]
         runner = Runner(problem)
