@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
-from tests import conftest, kernels
+from polyspline.cli.warmup import RUNS
+from tests import conftest
 from tests.solvers.test_kernel_cache import kernels_by_name
 
 
 def test_the_runs_ahead_compile_every_kernel() -> None:
-    for run in kernels.RUNS.values():
+    for run in RUNS.values():
         run()
     found: dict[str, Any] = kernels_by_name()
     # A kernel that is called by others alone is in their machine code.
