@@ -64,7 +64,7 @@ def test_export_writes_what_it_says(polyspline: Polyspline, run_file: Path, tmp_
     assert graph.number_of_nodes() == outcome.facts["regions"]
     assert graph.number_of_edges() == outcome.facts["adjacencies"]
     assert all("affine_region" in attributes for _, attributes in graph.nodes(data=True))
-    assert "read_graphml" in polyspline("export", run_file, path).stdout
+    assert "read_graphml" in polyspline("export", run_file, path, "--force").stdout
 
 
 @pytest.mark.parametrize(

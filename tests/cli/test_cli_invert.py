@@ -286,7 +286,7 @@ def test_a_picture_that_fails_at_last_does_not_take_the_result_with_it(
     monkeypatch.setattr("polyspline.plots.save_inversion_picture", full)
     common = ("invert", network_file, x_file, "--box", -1, 1, "--json")
     outcome = polyspline(*common, "--plot", tmp_path / "picture.png")
-    assert (outcome.status, outcome.facts["status"]) == (1, "optimal")
+    assert (outcome.status, outcome.facts["status"]) == (2, "optimal")
     assert outcome.stderr == "error: cannot write picture.png: no space left on device.\n"
 
 

@@ -127,7 +127,7 @@ def test_a_partial_run_says_so_and_what_needs_a_whole_one(
     assert outcome.status == 0
     assert "note: the run is partial" in outcome.stderr
     picture.unlink()
-    assert_refused(polyspline("plot", run, picture, "--color", "density"), "needs all regions")
+    assert_refused(polyspline("plot", run, picture, "--force", "--color", "density"), "needs all regions")
     assert not picture.exists()
 
 
