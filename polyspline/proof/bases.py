@@ -45,7 +45,6 @@ def _tight_rows(rows: Floats, targets: Floats, lp: Program, names: Integers, ver
         for i in range(d):
             largest = max(largest, abs(lp.lam[i]))
         for i in range(d):
-            names[t, i, 0] = names[t, i, 1] = -1
             vertices[t, i] = lp.vertex[i]
             if not warm:
                 continue
@@ -91,6 +90,6 @@ def tight_rows(rows: Floats, targets: Floats) -> tuple[Integers, Floats]:
     size = np.abs(aims).max(axis=1, keepdims=True)
     aims = np.ascontiguousarray(aims / np.where(size > 0.0, size, 1.0))
     count, d = len(targets), rows.shape[1]
-    names, vertices = np.empty((count, d, 2), np.int64), np.empty((count, d))
+    names, vertices = np.full((count, d, 2), -1, np.int64), np.empty((count, d))
     _tight_rows(scaled, aims, _program(-(-len(rows) // 4) + 1, d), names, vertices)
     return names, vertices / scale

@@ -139,8 +139,8 @@ class Prover:
         basis = [view.rows[facet] for facet in facets] + self.domain
         polar = view.polar_of(facets)
         axes = [tuple((-1 if k & 1 else 1) * (k >> 1 == c) for c in range(size)) for k in range(2 * size)]
-        sides = self._combinations(basis, polar, axes, -np.array(axes, dtype=np.float64), may_miss=True)
-        bounds = [None if not chosen else checker.least([basis[k] for k in chosen], axis)
+        sides = self._combinations(basis, polar, axes, -np.array(axes, dtype=np.float64))
+        bounds = [checker.least([basis[k] for k in chosen], axis) if chosen else None
                   for chosen, axis in zip(sides, axes, strict=True)]  # fmt: skip
         box, exponent = checker.box_of(bounds)
         listed = set(facets)
@@ -148,11 +148,9 @@ class Prover:
             k for k, row in enumerate(view.rows)
             if k not in listed and any(row[:-1]) and not checker.box_settles(row, box, exponent)
         ]  # fmt: skip
-        targets = [view.rows[k][:-1] for k in left]
-        chosen = self._combinations(basis, polar, targets, view.polar[left])
+        chosen = self._combinations(basis, polar, [view.rows[k] for k in left], view.polar[left])
         for k, members in zip(left, chosen, strict=True):
-            found = checker.least([basis[m] for m in members], view.rows[k][:-1]) if members else None
-            if found is None or found[0] + found[1] * view.rows[k][-1] < 0:
+            if not members:
                 name = view.names[k]
                 raise InvariantError(
                     f"region {i} has a facet that is not listed: unit {name >> 16} towards piece {name & 0xFFFF}."
@@ -160,26 +158,33 @@ class Prover:
         return sides, chosen
 
     def _combinations(
-        self, basis: list[Row], polar: Floats, targets: Sequence[Row], aims: Floats, may_miss: bool = False
+        self, basis: list[Row], polar: Floats, targets: Sequence[Row], aims: Floats
     ) -> list[tuple[int, ...]]:
-        """Rows that combine to the best bound of each target, an empty set where it has no bound."""
-        if not targets:
-            return []
-        if not basis:
+        """Rows of the basis that combine to a bound of each target; an empty set where none do.
+
+        A target with a constant, a row, needs a bound that shows it to be >= 0; of one without, a side of
+        the box, any bound will do.
+        """
+        if not targets or not basis:
             return [()] * len(targets)
         found: list[tuple[int, ...]] = []
         names, _ = tight_rows(polar, aims)
         for target, (few, many) in zip(targets, names.transpose(0, 2, 1).tolist(), strict=True):
-            members: tuple[int, ...] = ()
-            for tried in (few, many):
-                members = tuple(sorted(k for k in tried if k >= 0))
-                if members and checker.least([basis[k] for k in members], target) is not None:
-                    break
-                members = ()
-            if not members and not (may_miss and few[0] == -2):
-                members = _exact_combination(basis, target)
+            is_row = len(target) > self.net.S
+            tried = [tuple(sorted(k for k in chosen if k >= 0)) for chosen in (few, many)]
+            members = next((one for one in tried if _bounds(basis, one, target)), ())
+            if not members and (is_row or few[0] != -2):
+                members = _exact_combination(basis, target[: self.net.S])
+                members = members if _bounds(basis, members, target) else ()
             found.append(members)
         return found
+
+
+def _bounds(basis: list[Row], members: tuple[int, ...], target: Row) -> bool:
+    """Whether some rows bound a target, and well enough if it is a row."""
+    bound = checker.least([basis[k] for k in members], target) if members else None
+    size = len(basis[0]) - 1
+    return bound is not None and (len(target) == size or bound[0] + bound[1] * target[size] >= 0)
 
 
 class _View:
