@@ -97,6 +97,8 @@ if TYPE_CHECKING:
         solids_page,
         surface_page,
     )
+    from polyspline.proof.certificate import Certificate
+    from polyspline.proof.writer import prove
     from polyspline.regions.ball import Ball
     from polyspline.regions.region import Region
     from polyspline.split import (
@@ -115,6 +117,7 @@ __all__ = [
     "Ball",
     "BoundSource",
     "Box",
+    "Certificate",
     "ElbowCurve",
     "GaussianPrior",
     "GivenPrior",
@@ -196,6 +199,7 @@ __all__ = [
     "plot_surface",
     "preimages",
     "probabilities",
+    "prove",
     "resample",
     "sample_regions",
     "save_picture",
@@ -214,6 +218,7 @@ _ROOMS = {
     "Ball": "regions.ball",
     "BoundSource": "inversion",
     "Box": "domains",
+    "Certificate": "proof.certificate",
     "ElbowCurve": "manifold",
     "GaussianPrior": "manifold",
     "GivenPrior": "manifold",
@@ -292,6 +297,7 @@ _ROOMS = {
     "plot_surface": "plots",
     "preimages": "inversion",
     "probabilities": "manifold",
+    "prove": "proof.writer",
     "resample": "manifold",
     "sample_regions": "manifold",
     "save_picture": "plots",

@@ -64,7 +64,9 @@ class Certificate:
         """
         place = Path(path)
         if place.exists():
-            raise RunFileError(f"certificate file {os.fspath(path)!r} exists already; remove it or name another.")
+            raise RunFileError(
+                f"certificate file {os.fspath(path)!r} exists already; remove it or name another."
+            )
         with whole_file(place) as stream:
             stream.write(self.data)
 

@@ -5,11 +5,8 @@ executed. ``docs/certificate.md`` has the format and the argument. Exit status: 
 certificate, 3 a sample was checked, which is no proof.
 """
 
-from __future__ import annotations
-
 import argparse
 import hashlib
-import itertools
 import multiprocessing
 import random
 import struct
@@ -17,20 +14,20 @@ import zlib
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
+from itertools import accumulate, count, islice, pairwise
 from operator import mul
-from typing import Any, NamedTuple
+from typing import Any
 
 MAGIC = b"PSPROOF1"
 PROVEN, REFUSED, BAD, SAMPLED = 0, 1, 2, 3
 COLUMNS = 13
-Row = tuple[int, ...]
+Row = tuple[int, ...]  # coefficients (a ..., b) of a . z + b; of a point: numerators and their denominator
 Numbers = tuple[float, ...]
 Verdict = tuple[int, str]
 _MOST, _MOST_BYTES, _MOST_BITS = 1 << 32, 1 << 30, 1 << 18
 # All that Python raises on bytes that are no certificate, or one larger than the machine.
 _DAMAGE = (
-    ValueError, LookupError, TypeError, ArithmeticError, EOFError, OSError, MemoryError, RuntimeError,
-    struct.error, zlib.error,
+    ValueError, LookupError, TypeError, ArithmeticError, OSError, MemoryError, RuntimeError, struct.error,
 )  # fmt: skip
 
 
@@ -44,48 +41,50 @@ class Reader:
     def __init__(self, data: bytes) -> None:
         self.data, self.at = data, 0
 
-    def take(self, count: int) -> bytes:
+    def take(self, size: int) -> bytes:
         """Next bytes."""
-        self.at += count
+        self.at += size
         if self.at > len(self.data):
             raise ValueError("a part of it ends too early")
-        return self.data[self.at - count : self.at]
+        return self.data[self.at - size : self.at]
 
     def number(self, most: int = _MOST) -> int:
         """Next number: seven bits a byte, the lowest first."""
-        value = shift = 0
-        while True:
+        value = 0
+        for shift in range(0, 70, 7):
             byte = self.take(1)[0]
             value |= (byte & 127) << shift
-            shift += 7
-            if value > most or shift > 70:
-                raise ValueError("a number in it is too large")
-            if byte < 128:
+            if byte < 128 and value <= most:
                 return value
+            if byte < 128:
+                break
+        raise ValueError("a number in it is too large")
 
     def numbers(self) -> Iterator[int]:
         """All numbers that are left."""
         while self.at < len(self.data):
             yield self.number()
 
-    def floats(self, count: int) -> Numbers:
+    def floats(self, size: int) -> Numbers:
         """Next float64 numbers."""
-        return struct.unpack(f"<{count}d", self.take(8 * count))
+        return struct.unpack(f"<{size}d", self.take(8 * size))
 
     def section(self) -> bytes:
         """Next part: its compressed size, its size, its bytes as zlib compresses them."""
         packed, size = struct.unpack("<II", self.take(8))
         inflate = zlib.decompressobj()
-        raw = inflate.decompress(self.take(packed), min(size, _MOST_BYTES) + 1)
+        try:
+            raw = inflate.decompress(self.take(packed), min(size, _MOST_BYTES) + 1)
+        except zlib.error as damage:
+            raise ValueError("a part of it does not decompress") from damage
         if len(raw) != size or not inflate.eof or inflate.unused_data:
             raise ValueError("a part of it has not the size that it says")
         return raw
 
     def rational(self, size: int) -> Row:
         """Next rational point: so many numerators, and the denominator they have."""
-        point = [
-            int.from_bytes(self.take(self.number(1 << 16)), "little", signed=True) for _ in range(size + 1)
-        ]
+        parts = [self.take(self.number(1 << 16)) for _ in range(size + 1)]
+        point = [int.from_bytes(part, "little", signed=True) for part in parts]
         if point[-1] <= 0:
             raise ValueError("a denominator in it is not positive")
         return tuple(point)
@@ -103,73 +102,66 @@ def integers(values: Iterable[float], exponent: int) -> list[int]:
 
 def homogeneous(floats: Sequence[float]) -> Row:
     """Floats as numerators, and behind them the denominator that they have."""
-    exponent = exponent_of(floats)
-    return (*integers(floats, exponent), 1 << exponent)
+    return tuple(integers((*floats, 1.0), exponent_of(floats)))
 
 
 def domain_rows(raw: bytes, size: int) -> list[Row]:
     """Rows ``h - G z >= 0`` of a domain."""
-    reader, found = Reader(raw), []
-    for _ in range(reader.number()):
-        floats = reader.floats(size + 1)
-        row = integers(floats, exponent_of(floats))
-        found.append((*(-entry for entry in row[:-1]), row[-1]))
+    reader = Reader(raw)
+    found = [homogeneous(reader.floats(size + 1))[:-1] for _ in range(reader.number())]
     if reader.at != len(raw):
         raise ValueError("its domain is longer than its content")
-    return found
-
-
-class Layer(NamedTuple):
-    """One layer: weights, biases and tables as integers, over powers of two that are left out."""
-
-    rows: list[tuple[list[int] | None, list[int]]]  # columns (None: all) and weights of each row
-    biases: list[int]
-    units: list[tuple[int, int, int, int]]  # first row, table, number in the code (-1: none), members
-    tables: Sequence[tuple[list[int], ...]]  # knots, slopes, offsets
-    before: int  # mask of the code of the layers before
+    return [(*(-entry for entry in row[:-1]), row[-1]) for row in found]
 
 
 class Network:
     """The network of a certificate, and the rows of any of its codes."""
 
     def __init__(self, raw: bytes) -> None:
-        reader = Reader(raw)
+        self.reader = reader = Reader(raw)
         self.digest = hashlib.sha256(raw).hexdigest()
         self.S = width = reader.number(1 << 16)
-        self.shift: list[int] = []  # of each unit's piece in the code
+        self.shift: list[int] = []  # place of each unit's piece in the code
         self.pieces: list[int] = []
         self.unit_at: list[int] = []  # unit of each bit of the code
-        self.layers: list[Layer] = []
+        # Of each layer: rows (columns or None for all, weights), biases, units (first row, table, number in
+        # the code or -1, members), tables (knots, slopes, offsets), mask of the code before; all integers.
+        self.layers: list[tuple[Any, list[int], Sequence[Row], Any, int]] = []
         self.exponent, self.size, self.bits, last = 0, 1, 2, 0
-        for _ in range(reader.number()):
-            width = self._read(reader, width)
-            last = len(self.layers) if self.layers[-1].before.bit_length() < len(self.unit_at) else last
+        for depth in range(reader.number()):
+            before = len(self.unit_at)
+            width = self._read(width)
+            last = depth + 1 if len(self.unit_at) > before else last
         if reader.at != len(raw) or not self.S or not self.layers:
             raise ValueError("its network is not as it should be")
         self.places = [self.bits * k for k in range(self.S + 1)]
         self.half, self.mask = 1 << self.bits - 1, (1 << self.bits) - 1
         self.lift = sum(self.half << place for place in self.places)
-        self.room = max(16, 300_000 // (1 + sum(len(layer.rows) for layer in self.layers)))
+        self.room = max(16, 300_000 // (1 + sum(len(layer[0]) for layer in self.layers)))
         del self.layers[last:]  # what comes after the last unit makes no row
         for layer in self.layers:
-            layer.biases[:] = [bias << self.places[-1] for bias in layer.biases]
+            layer[1][:] = [bias << self.places[-1] for bias in layer[1]]
         self.cache: dict[tuple[int, int], tuple[list[int], dict[int, list[tuple[int, Row]]]]] = {}
 
-    def _read(self, reader: Reader, width: int) -> int:
-        rows, tables, units, before = [], [], [], (1 << len(self.unit_at)) - 1
+    def _read(self, width: int) -> int:
+        """Read a layer; the number of its outputs."""
+        reader, rows, units = self.reader, [], []
+        tables: list[tuple[int, Numbers, Numbers, Numbers]] = []
+        before = (1 << len(self.unit_at)) - 1
         for _ in range(reader.number()):
             columns = [reader.number(width - 1) for _ in range(reader.number(width))]
-            rows.append((columns, reader.floats(len(columns))))
-            if any(a >= b for a, b in itertools.pairwise(columns)):
+            if any(a >= b for a, b in pairwise(columns)):
                 raise ValueError("the columns of a row do not ascend")
+            rows.append((columns, reader.floats(len(columns))))
         biases = reader.floats(len(rows))
         for _ in range(reader.number()):
-            members = reader.number(max(len(rows), 1))
-            knots = 0 if members else reader.number(1 << 15)
-            parts = [reader.floats(knots + k) for k in (0, 1, 1)] if not members else []
-            tables.append((members, *(parts or ((), (1.0,) * members, (0.0,) * members))))
-            if parts:
-                _check_table(*parts)
+            members = reader.number(len(rows))
+            if members:
+                tables.append((members, (), (1.0,) * members, (0.0,) * members))
+                continue
+            knots = reader.number(1 << 15)
+            tables.append((0, reader.floats(knots), reader.floats(knots + 1), reader.floats(knots + 1)))
+            _check_table(*(list(map(Fraction, part)) for part in tables[-1][1:]))
         taken = 0
         while taken < len(rows):
             name = reader.number()
@@ -182,29 +174,29 @@ class Network:
                 self.pieces.append(pieces)
         if taken != len(rows) or not rows:
             raise ValueError("its units do not fit its rows")
-        self._scale(width, rows, biases, units, tables, before)
-        return len(units)
-
-    def _scale(self, width: int, rows: Any, biases: Any, units: Any, tables: Any, before: int) -> None:
-        """Bring a layer to integers, and find how many bits a coefficient may need."""
-        knots, slopes, offsets = ([x for table in tables for x in table[k]] for k in (1, 2, 3))
-        here = max(self.exponent + exponent_of(x for _, row in rows for x in row), exponent_of((*biases, *knots)))
-        after = max(here + exponent_of(slopes), exponent_of(offsets))
-        if (here + after) * (self.S + 1) > _MOST_BITS:
-            raise ValueError("its numbers need too many bits")
-        scaled = [(integers(k, here), integers(s, after - here), integers(o, after)) for _, k, s, o in tables]
-        bias = integers(biases, here)
-        lines = [(c if len(c) < width else None, integers(row, here - self.exponent)) for c, row in rows]
-        size = max(sum(map(abs, w)) * self.size + abs(b) for (_, w), b in zip(lines, bias, strict=True))
-        self.bits = max(self.bits, (2 * size + max(map(abs, integers(knots, here)), default=0)).bit_length() + 2)
-        self.size = max(max(map(abs, s)) * size + max(map(abs, o)) for _, s, o in scaled)
-        self.exponent = after
-        self.layers.append(Layer(lines, bias, units, scaled, before))
-        if self.bits * (self.S + 1) > _MOST_BITS:
-            raise ValueError("its numbers need too many bits")
+        # Bring the layer to integers over powers of two, and find how many bits a coefficient may need.
+        parts = [part for table in tables for part in table[1:]]
+        knot, slope, offset = ([x for part in parts[k::3] for x in part] for k in range(3))
+        weights = [x for _, row in rows for x in row]
+        here = max(self.exponent + exponent_of(weights), exponent_of((*biases, *knot)))
+        after = max(here + exponent_of(slope), exponent_of(offset))
+        if (here + after) * (self.S + 1) < _MOST_BITS:
+            moves = (here, after - here, after)
+            scaled = [[integers(part, e) for part, e in zip(t[1:], moves, strict=True)] for t in tables]
+            bias = integers(biases, here)
+            lines = [(c if len(c) < width else None, integers(row, here - self.exponent)) for c, row in rows]
+            size = max(sum(map(abs, w)) * self.size + abs(b) for (_, w), b in zip(lines, bias, strict=True))
+            farthest = max(map(abs, integers(knot, here)), default=0)
+            self.bits = max(self.bits, (2 * size + farthest).bit_length() + 2)
+            self.size = max(max(map(abs, s)) * size + max(map(abs, o)) for _, s, o in scaled)
+            self.exponent = after
+            self.layers.append((lines, bias, units, scaled, before))
+            if self.bits * (self.S + 1) < _MOST_BITS:
+                return len(units)
+        raise ValueError("its numbers need too many bits")
 
     def split(self, packed: int) -> Row:
-        """Coefficients (a ..., b) of an affine function that is packed into one integer."""
+        """Coefficients of an affine function that is packed into one integer."""
         lifted, mask, half = packed + self.lift, self.mask, self.half
         return tuple([(lifted >> place & mask) - half for place in self.places])
 
@@ -213,76 +205,75 @@ class Network:
         return code >> self.shift[unit] & (1 << (self.pieces[unit] - 1).bit_length()) - 1
 
     def rows_of(self, code: int) -> tuple[list[int], list[Row]]:
-        """Rows ``a . z + b >= 0`` of a code, and their names ``unit << 16 | piece beyond``."""
+        """Names ``unit << 16 | piece beyond`` of the rows of a code, and the rows: ``a . z + b >= 0``."""
         sides: list[tuple[int, Row]] = []
         state: Any = None
-        for depth, layer in enumerate(self.layers):
-            key = (depth, code & layer.before)
+        for depth, (lines, biases, units, _, before) in enumerate(self.layers):
+            key = (depth, code & before)
             above, state = state, self.cache.pop(key, None)
             if state is None:
-                one = [1 << place for place in self.places[:-1]]
-                inputs = self._outputs(self.layers[depth - 1], above[0], code) if depth else one
+                inputs = [1 << place for place in self.places[:-1]]
+                inputs = self._outputs(depth - 1, above[0], code) if depth else inputs
                 state = [], {}
-                for (c, weights), bias in zip(layer.rows, layer.biases, strict=True):
-                    state[0].append(sum(map(mul, weights, inputs if c is None else [inputs[k] for k in c]), bias))
+                for (c, weights), bias in zip(lines, biases, strict=True):
+                    chosen = inputs if c is None else [inputs[k] for k in c]
+                    state[0].append(sum(map(mul, weights, chosen), bias))
             self.cache[key] = state
-            for unit in layer.units:
+            for unit in units:
                 if unit[2] >= 0:
                     name = unit[2] << 16 | self.piece(code, unit[2])
                     if name not in state[1]:
-                        state[1][name] = list(self._sides(layer, unit, name & 0xFFFF, state[0]))
+                        state[1][name] = list(self._sides(depth, unit, name & 0xFFFF, state[0]))
                     sides += state[1][name]
         while len(self.cache) > self.room:
             del self.cache[next(iter(self.cache))]
         return [name for name, _ in sides], [row for _, row in sides]
 
-    def _outputs(self, layer: Layer, values: list[int], code: int) -> list[int]:
-        found = []
-        for first, name, unit, members in layer.units:
+    def _outputs(self, depth: int, values: list[int], code: int) -> list[int]:
+        found, tables = [], self.layers[depth][3]
+        for first, name, unit, members in self.layers[depth][2]:
             piece = self.piece(code, unit) if unit >= 0 else 0
             value = values[first + piece if members > 1 else first]
-            found.append(layer.tables[name][1][piece] * value + (layer.tables[name][2][piece] << self.places[-1]))
+            found.append(tables[name][1][piece] * value + (tables[name][2][piece] << self.places[-1]))
         return found
 
-    def _sides(self, layer: Layer, unit: Any, piece: int, values: list[int]) -> Iterator[tuple[int, Row]]:
+    def _sides(self, depth: int, unit: Row, piece: int, values: list[int]) -> Iterator[tuple[int, Row]]:
         first, table, name, members = unit
         if members > 1:
             for other in (q for q in range(members) if q != piece):
                 yield name << 16 | other, self.split(values[first + piece] - values[first + other])
             return
-        knots = [knot << self.places[-1] for knot in layer.tables[table][0]]
+        knots = [knot << self.places[-1] for knot in self.layers[depth][3][table][0]]
         if piece > 0:
             yield name << 16 | piece - 1, self.split(values[first] - knots[piece - 1])
         if piece < len(knots):
             yield name << 16 | piece + 1, self.split(knots[piece] - values[first])
 
 
-def _check_table(knots: Numbers, slopes: Numbers, offsets: Numbers) -> None:
+def _check_table(knots: list[Fraction], slopes: list[Fraction], offsets: list[Fraction]) -> None:
     for k, knot in enumerate(knots):
-        jump = Fraction(slopes[k + 1]) - Fraction(slopes[k])
-        if jump == 0 or jump * Fraction(knot) + Fraction(offsets[k + 1]) - Fraction(offsets[k]) != 0:
-            raise RefusedError(f"pieces {k} and {k + 1} of a unit's table do not meet in a kink at their knot")
-        if k and not Fraction(knots[k - 1]) < Fraction(knot):
-            raise RefusedError("the knots of a unit's table do not increase")
+        jump = slopes[k + 1] - slopes[k]
+        if jump == 0 or jump * knot + offsets[k + 1] != offsets[k] or (k and knot <= knots[k - 1]):
+            raise RefusedError(f"pieces {k} and {k + 1} of a unit's table do not meet in a kink")
 
 
-def joined(data: bytes, count: int, width: int) -> bytes:
+def joined(data: bytes, records: int, width: int) -> bytes:
     """Put records together of which all first bytes come first, then all second bytes ..."""
-    if len(data) != count * width:
+    if len(data) != records * width:
         raise ValueError("a column of it has not one record for each")
     found = bytearray(len(data))
     for b in range(width):
-        found[b::width] = data[b * count : (b + 1) * count]
+        found[b::width] = data[b * records : (b + 1) * records]
     return bytes(found)
 
 
 def dot(row: Row, point: Row) -> int:
-    """Value of a row at a point (numerators ..., denominator > 0), times the denominator."""
+    """Value of a row at a point, times the point's denominator."""
     return sum(map(mul, row, point))
 
 
 def is_multiple(row: Row, other: Row) -> bool:
-    """Whether a row is a multiple, zero included, of one that is not constant."""
+    """Whether a row is a multiple, zero included, of one that is not zero."""
     k = next(i for i, entry in enumerate(other) if entry)
     return all(row[k] * theirs == mine * other[k] for mine, theirs in zip(row, other, strict=True))
 
@@ -295,13 +286,13 @@ def is_beyond(point: Row, facet: Row, rows: Sequence[Row], domain: Sequence[Row]
 
 
 def least(basis: Sequence[Row], target: Row) -> tuple[int, int] | None:
-    """Lower bound ``n / d`` of ``target . z`` where rows are >= 0, as their combination; None if there is none.
+    """Lower bound ``n / d`` of ``target . z`` where rows are >= 0, as their combination; None if it is none.
 
     Elimination without fractions gives the multipliers; the result rests on the products at the end alone.
     """
-    count, size, last = len(basis), len(basis[0]) - 1, 1
+    size, last = len(basis[0]) - 1, 1
     work = [[row[r] for row in basis] + [target[r]] for r in range(size)]
-    for c in range(count):
+    for c in range(len(basis)):
         pivot = next((r for r in range(c, size) if work[r][c]), None)
         if pivot is None:
             return None
@@ -313,20 +304,21 @@ def least(basis: Sequence[Row], target: Row) -> tuple[int, int] | None:
                 work[r] = [(p * x - f * y) // last for x, y in zip(work[r], head, strict=True)]
         last = p
     sign = -1 if last < 0 else 1
-    multipliers, last = [sign * work[c][count] for c in range(count)], abs(last)
+    multipliers, last = [sign * work[c][-1] for c in range(len(basis))], abs(last)
     sums = [sum(map(mul, multipliers, column)) for column in zip(*basis, strict=True)]
-    if min(multipliers) < 0 or any(x != last * t for x, t in zip(sums, target[:size], strict=False)):
+    if min(multipliers) < 0 or any(x != last * t for x, t in zip(sums[:size], target[:size], strict=True)):
         return None
     return -sums[size], last
 
 
 def box_of(bounds: Sequence[tuple[int, int] | None]) -> tuple[list[int | None], int]:
     """Lower bounds of z_0, -z_0, z_1 ... as integers over ``2 ** exponent``, rounded down to 64 bits."""
-    size = [0 if b is None else 64 - abs(b[0]).bit_length() + b[1].bit_length() for b in bounds]
-    top, rounded = max(0, *size), []
-    for bound, e in zip(bounds, size, strict=True):
-        rounded.append(bound and (bound[0] << max(e, 0)) // (bound[1] << max(-e, 0)) << top - e)
-    return rounded, top
+    size = [64 - abs(b[0]).bit_length() + b[1].bit_length() if b else 0 for b in bounds]
+    top = max(0, *size)
+    return [
+        bound and (bound[0] << max(e, 0)) // (bound[1] << max(-e, 0)) << top - e
+        for bound, e in zip(bounds, size, strict=True)
+    ], top  # fmt: skip
 
 
 def box_settles(row: Row, box: list[int | None], exponent: int) -> bool:
@@ -351,52 +343,47 @@ class Certificate:
         self.net = Network(reader.section())
         self.domain = domain_rows(reader.section(), self.net.S)
         self.count, self.expanded = Reader(reader.section()).numbers()
-        if not self.count or self.expanded > self.count:
-            raise RefusedError("a partition has one region or more")
         self.codes: list[int] = []
         self.floats = array("d")  # S for each region
-        self.exact: dict[int, Row] = {}
+        self.exact: dict[int, Row] = {}  # witnesses that no floats are
         self.neighbours: list[array[int]] = []  # of each region: neighbour << 2 | what is tested here
         self.blocks: list[tuple[int, int, int]] = []  # place in the file, regions from, to
         while len(self.codes) < self.count:
-            self._read(reader)
-        if reader.at != len(data) or len(self.codes) != self.count:
+            self._read()
+        if reader.at != len(data) or len(self.codes) != self.count or self.expanded > self.count:
             raise ValueError("it has not as many regions as it says")
-        if len(set(self.codes)) < self.count:
-            raise RefusedError("two regions have one code")
+        if not self.count or len(set(self.codes)) < self.count:
+            raise RefusedError("there is no region, or one twice")
 
-    def columns(self, block: int) -> list[bytes]:
-        """Columns of a block."""
-        self.reader.at = self.blocks[block][0]
+    def columns(self, place: int) -> list[bytes]:
+        """Columns of the block at a place in the file."""
+        self.reader.at = place
         raw = Reader(self.reader.section())
         return [raw.take(raw.number()) for _ in range(COLUMNS)]
 
-    def _read(self, reader: Reader) -> None:
+    def _read(self) -> None:
         """Codes, witnesses and edges of the next block."""
-        net, first = self.net, len(self.codes)
-        self.blocks.append((reader.at, first, 0))
-        head, codes, floats, exact, edges, flags, *_ = self.columns(-1)
-        self.blocks[-1] = (*self.blocks[-1][:2], first + Reader(head).number())
-        regions = range(first, self.blocks[-1][2])
-        size = (len(net.unit_at) + 7) // 8
+        net, first, place = self.net, len(self.codes), self.reader.at
+        head, codes, floats, exact, edges, flags, *_ = self.columns(place)
+        regions = range(first, first + Reader(head).number())
+        self.blocks.append((place, first, regions.stop))
+        size, rationals, at = (len(net.unit_at) + 7) // 8, Reader(exact), first - 1
         packed = joined(codes, len(regions), size)
-        rationals, at = Reader(exact), first - 1
         while rationals.at < len(exact):
             at += rationals.number() + 1
             self.exact[at] = rationals.rational(net.S)
         loose = [i for i in regions if i not in self.exact]
         values = iter(struct.unpack(f"<{len(loose) * net.S}d", joined(floats, len(loose), 8 * net.S)))
-        links, e = Reader(edges).numbers(), 0
+        links, e, uneven = Reader(edges).numbers(), 0, [u for u, n in enumerate(net.pieces) if n & n - 1]
         for i in regions:
             code = int.from_bytes(packed[(i - first) * size : (i - first + 1) * size], "little")
-            if code >> len(net.unit_at) or any(net.piece(code, u) >= n for u, n in enumerate(net.pieces) if n & n - 1):
+            if code >> len(net.unit_at) or any(net.piece(code, u) >= net.pieces[u] for u in uneven):
                 raise RefusedError(f"region {i}: there is no such code")
             self.codes.append(code)
-            self.floats.extend([0.0] * net.S if i in self.exact else itertools.islice(values, net.S))
+            self.floats.extend([0.0] * net.S if i in self.exact else islice(values, net.S))
             self.neighbours.append(array("Q"))
             other = i
-            for _ in range(next(links)):
-                step = next(links)
+            for step in islice(links, next(links)):
                 other -= step
                 if not step or other < 0:
                     raise RefusedError(f"region {i} has itself or one region twice for neighbours")
@@ -407,36 +394,33 @@ class Certificate:
 
     def witness(self, i: int) -> Row:
         """Witness of a region."""
-        size = self.net.S
-        return self.exact[i] if i in self.exact else homogeneous(self.floats[i * size : (i + 1) * size])
+        return self.exact.get(i) or homogeneous(self.floats[i * self.net.S : (i + 1) * self.net.S])
 
     def check_block(self, block: int, wanted: set[int] | None = None) -> int:
         """Check the regions of a block, or some of them; how many were."""
-        _, first, last = self.blocks[block]
-        *_, points, exact, side_sizes, sides, counts, sizes, rest = self.columns(block)
-        size, todo = self.net.S, [e & 3 for i in range(first, last) for e in self.neighbours[i]]
-        floats, rationals = joined(points, todo.count(2), 8 * size), Reader(exact)
-        coordinates = iter(struct.unpack(f"<{len(floats) // 8}d", floats))
-        box, other = _sets(side_sizes, sides), _sets(sizes, rest)
-        number_of, done = Reader(counts).numbers(), 0
+        place, first, last = self.blocks[block]
+        *_, points, exact, side_sizes, sides, counts, sizes, rest = self.columns(place)
+        size, tests = self.net.S, [e & 3 for i in range(first, last) for e in self.neighbours[i]]
+        floats, rationals, done = Reader(joined(points, tests.count(2), 8 * size)), Reader(exact), 0
+        box, other, number_of = _sets(side_sizes, sides), _sets(sizes, rest), Reader(counts).numbers()
         for i in range(first, last):
-            beyond = [
-                self.witness(e >> 2) if e & 3 == 1 else rationals.rational(size) if e & 3 == 3
-                else homogeneous([next(coordinates) for _ in range(size)]) if e & 3 else None
-                for e in self.neighbours[i]
-            ]  # fmt: skip
-            of_box = [next(box) for _ in range(2 * size if i < self.expanded else 0)]
-            of_rows = [next(other) for _ in range(next(number_of) if i < self.expanded else 0)]
+            beyond: list[Row | None] = []
+            for entry in self.neighbours[i]:
+                if entry & 2:
+                    beyond.append(rationals.rational(size) if entry & 1 else homogeneous(floats.floats(size)))
+                else:
+                    beyond.append(self.witness(entry >> 2) if entry & 1 else None)
+            of_box = list(islice(box, 2 * size if i < self.expanded else 0))
+            of_rows = list(islice(other, next(number_of) if i < self.expanded else 0))
             if wanted is None or i in wanted:
                 self.check_region(i, beyond, of_box, of_rows)
                 done += 1
-        if any(next(left, None) is not None for left in (coordinates, box, other, number_of)):
+        rest_of = (floats.numbers(), rationals.numbers(), box, other, number_of)
+        if any(next(left, None) is not None for left in rest_of):
             raise ValueError("a block of it holds more than its regions have")
         return done
 
-    def check_region(
-        self, i: int, beyond: list[Row | None], sides: list[tuple[int, ...]], sets: list[tuple[int, ...]]
-    ) -> None:
+    def check_region(self, i: int, beyond: list[Row | None], sides: list[Row], sets: list[Row]) -> None:
         """Check that a code is a region, that its neighbours are, and that there is no other."""
         net, code, domain, witness = self.net, self.codes[i], self.domain, self.witness(i)
         names, rows = net.rows_of(code)
@@ -446,31 +430,26 @@ class Certificate:
                 raise RefusedError(f"region {i}: its witness is not strictly inside {_named(name)}")
         if any(dot(row, witness) <= 0 for row in domain):
             raise RefusedError(f"region {i}: its witness is not strictly inside the domain")
-        place, facets = dict(zip(names, itertools.count())), []
+        place, facets = dict(zip(names, count())), []
         for entry, point in zip(self.neighbours[i], beyond, strict=True):
-            facet = self._facet(i, entry >> 2, place, rows)
+            facets.append(facet := self._facet(i, entry >> 2, place, rows))
             if point is not None and not is_beyond(point, rows[facet], rows, domain):
-                raise RefusedError(
-                    f"regions {i} and {entry >> 2}: the point that should show their facet is not beyond "
-                    f"{_named(names[facet])} alone"
-                )
-            facets.append(facet)
+                reason = f"their point is not beyond {_named(names[facet])} alone"
+                raise RefusedError(f"regions {i} and {entry >> 2}: {reason}")
         if i >= self.expanded:
             return
-        basis = [rows[facet] for facet in facets] + domain
-        bounds: list[tuple[int, int] | None] = []
+        basis, bounds = [rows[facet] for facet in facets] + domain, []
         for k, members in enumerate(sides):
             side = tuple([(-1 if k & 1 else 1) * (k >> 1 == c) for c in range(net.S)])
-            bounds.append(self._least(basis, members, side, f"region {i}: side {k} of its box") if members else None)
-        box, exponent = box_of(bounds)
-        listed, of_rows = set(facets), iter(sets)
+            where = f"region {i}: side {k} of its box"
+            bounds.append(_bound(basis, members, side, where) if members else None)
+        (box, exponent), listed, of_rows = box_of(bounds), set(facets), iter(sets)
         for k, row in enumerate(rows):
-            if k in listed or not any(row[:-1]) or box_settles(row, box, exponent):
-                continue
-            where = f"region {i}: {_named(names[k])}"
-            above, below = self._least(basis, next(of_rows, ()), row[:-1], where)
-            if above + below * row[-1] < 0:
-                raise RefusedError(f"{where} is no facet that is listed, and does not follow from those")
+            if k not in listed and any(row[:-1]) and not box_settles(row, box, exponent):
+                where = f"region {i}: {_named(names[k])}"
+                above, below = _bound(basis, next(of_rows, ()), row[:-1], where)
+                if above + below * row[-1] < 0:
+                    raise RefusedError(f"{where} is no facet that is listed, and does not follow from those")
         if next(of_rows, None) is not None:
             raise RefusedError(f"region {i}: there are more index sets than rows that need one")
 
@@ -486,24 +465,23 @@ class Certificate:
             facet = row if facet < 0 else facet
         return facet
 
-    def _least(self, basis: list[Row], members: tuple[int, ...], target: Row, where: str) -> tuple[int, int]:
-        usable = 0 < len(members) <= self.net.S and members[-1] < len(basis)
-        found = least([basis[k] for k in members], target) if usable else None
-        if found is None:
-            raise RefusedError(f"{where} is no combination of the rows that are named for it")
-        return found
+
+def _bound(basis: list[Row], members: Row, target: Row, where: str) -> tuple[int, int]:
+    usable = 0 < len(members) <= len(target) and members[-1] < len(basis)
+    found = least([basis[k] for k in members], target) if usable else None
+    if found is None:
+        raise RefusedError(f"{where} is no combination of the rows that are named for it")
+    return found
 
 
 def _named(name: int) -> str:
     return f"the row of unit {name >> 16} towards piece {name & 0xFFFF}"
 
 
-def _sets(sizes: bytes, indices: bytes) -> Iterator[tuple[int, ...]]:
+def _sets(sizes: bytes, indices: bytes) -> Iterator[Row]:
     numbers = Reader(indices).numbers()
     for size in Reader(sizes).numbers():
-        yield tuple(k + c for c, k in enumerate(itertools.accumulate(itertools.islice(numbers, size))))
-    if next(numbers, None) is not None:
-        raise ValueError("a column of it is longer than its content")
+        yield tuple(k + c for c, k in enumerate(accumulate(islice(numbers, size))))
 
 
 _loaded: list[Certificate] = []
@@ -517,36 +495,32 @@ def _check(block: int) -> int:
     return _loaded[0].check_block(block)
 
 
-def check(
-    data: bytes, *, sample: int | None = None, seed: int = 0, workers: int = 1, net: str | None = None
-) -> Verdict:
-    """Check a certificate: all of it, or some regions; with `net`, that it is of the network of this digest."""
+def check(data: bytes, sample: int | None = None, seed: int = 0, workers: int = 1, net: str = "") -> Verdict:
+    """Check a certificate, or `sample` regions of it; `net` is the digest that its network must have."""
     try:
         found = Certificate(data)
-        if net is not None and net.lower() != found.net.digest:
-            return (REFUSED, f"refused: it is of another network, {found.net.digest}.")
-        blocks = range(len(found.blocks))
+        blocks, wanted = range(len(found.blocks)), set(range(0))
+        if net and net.lower() != found.net.digest:
+            raise RefusedError(f"it is of another network, {found.net.digest}")
         if sample is not None:
-            wanted = set(random.Random(seed).sample(range(found.count), min(sample, found.count)))
-            done = [found.check_block(b, wanted) for b in blocks if wanted.intersection(range(*found.blocks[b][1:]))]
-        elif workers > 1:
+            wanted = set(random.Random(seed).sample(range(found.count), min(max(sample, 0), found.count)))
+            blocks_of = [b for b in blocks if wanted.intersection(range(*found.blocks[b][1:]))]
+            done = sum(found.check_block(b, wanted) for b in blocks_of)
+            return SAMPLED, f"no proof: {done:,} of {found.count:,} regions were checked, and are right."
+        if workers > 1:
             with multiprocessing.Pool(workers, _load, (data,)) as pool:
-                done = list(pool.imap(_check, blocks))
+                done = sum(pool.imap(_check, blocks))
         else:
-            done = [found.check_block(block) for block in blocks]
+            done = sum(map(found.check_block, blocks))
     except RefusedError as reason:
-        return (REFUSED, f"refused: {reason}.")
+        return REFUSED, f"refused: {reason}."
     except _DAMAGE as reason:
-        return (BAD, f"this is no certificate that can be read: {reason or type(reason).__name__}.")
+        return BAD, f"this is no certificate that can be read: {reason or type(reason).__name__}."
     edges = sum(map(len, found.neighbours)) // 2
-    if sample is not None:
-        regions = sum(done)
-        return (SAMPLED, f"no proof: {regions:,} of {found.count:,} regions were checked and are right.")
-    words = f"{found.count:,} regions and {edges:,} pairs of neighbours, network {found.net.digest}"
-    if found.expanded < found.count:
-        part = f"the first {found.expanded:,} of them have no other facet and no other neighbour"
-        return (PROVEN, f"proven: there are these {words}; {part}.")
-    return (PROVEN, f"proven: there are these {words}, and no others in the domain of {len(found.domain)} rows.")
+    claim = f"{done:,} regions and {edges:,} pairs of neighbours over {len(found.domain)} domain rows"
+    rest = "there are no others" if found.expanded == done else (
+        f"of the first {found.expanded:,} all facets and neighbours are among them")  # fmt: skip
+    return PROVEN, f"proven: {claim}; {rest}. Network {found.net.digest}."
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -556,17 +530,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--sample", type=int, metavar="N", help="check N regions only, which is no proof")
     parser.add_argument("--seed", type=int, default=0, help="which ones")
     parser.add_argument("--workers", type=int, default=1, help="processes")
-    parser.add_argument("--net", metavar="DIGEST", help="the network that it must be of")
-    given = parser.parse_args(arguments)
+    parser.add_argument("--net", default="", metavar="DIGEST", help="the network's, as digest.py prints it")
+    given = vars(parser.parse_args(arguments))
     try:
-        with open(given.file, "rb") as stream:
-            data = stream.read()
+        with open(given.pop("file"), "rb") as stream:
+            status, sentence = check(stream.read(), **given)
     except OSError as failure:
-        verdict: Verdict = (BAD, f"{given.file} cannot be read: {failure.strerror}.")
-    else:
-        verdict = check(data, sample=given.sample, seed=given.seed, workers=given.workers, net=given.net)
-    print(verdict[1])
-    return verdict[0]
+        status, sentence = BAD, f"the file cannot be read: {failure.strerror}."
+    print(sentence)
+    return status
 
 
 if __name__ == "__main__":

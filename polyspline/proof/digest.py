@@ -15,6 +15,10 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any
 
+_DAMAGE = (
+    ValueError, LookupError, TypeError, ArithmeticError, OSError, RuntimeError, SyntaxError, MemoryError,
+    struct.error, zipfile.BadZipFile,
+)  # fmt: skip
 Numbers = tuple[float, ...]
 Table = tuple[int, Numbers, Numbers, Numbers]
 """Members of a max group (0: a scalar unit), knots, slopes, offsets."""
@@ -28,7 +32,7 @@ def number(value: int) -> bytes:
 
 
 def network_bytes(width: int, layers: Sequence[LayerTable]) -> bytes:
-    """Bytes of a network of `width` inputs: one spelling for each network, so that digests can be compared."""
+    """Return the bytes of a network of `width` inputs; there is one spelling for each network."""
     found = [number(width), number(len(layers))]
     for rows, biases, units in layers:
         found.append(number(len(rows)))
@@ -64,7 +68,9 @@ def _array(data: bytes) -> tuple[list[Any], tuple[int, ...]]:
     else:
         code = {"f8": "d", "f4": "f", "f2": "e", "i8": "q", "i4": "i", "i2": "h", "i1": "b",
                 "u8": "Q", "u4": "I", "u2": "H", "u1": "B"}[head["descr"][1:]]  # fmt: skip
-        entries = list(struct.unpack((">" if order == ">" else "<") + f"{len(body) // bytes_each}{code}", body))
+        entries = list(
+            struct.unpack((">" if order == ">" else "<") + f"{len(body) // bytes_each}{code}", body)
+        )
     if head["fortran_order"] and len(shape) == 2:
         entries = [entries[c * shape[0] + r] for r in range(shape[0]) for c in range(shape[1])]
     return entries, shape
@@ -131,10 +137,11 @@ def _merged(knots: Numbers, slopes: Numbers, offsets: Numbers) -> tuple[Numbers,
 
 
 def read_network(path: str) -> tuple[int, list[LayerTable]]:
-    """Number of inputs, and layers, of an ``.npz`` file with weights, biases and activations."""
+    """Read the number of inputs, and the layers, from a file with weights, biases and activations."""
     with zipfile.ZipFile(path) as archive:
         arrays = {name.removesuffix(".npy"): _array(archive.read(name)) for name in archive.namelist()}
-    spellings, layers, width = arrays["activation"][0], [], 0
+    spellings, width = arrays["activation"][0], 0
+    layers: list[LayerTable] = []
     for k, spelling in enumerate(spellings):
         rows: list[tuple[Sequence[int], Sequence[float]]] = []
         if f"weight_{k}" in arrays:
@@ -142,7 +149,9 @@ def read_network(path: str) -> tuple[int, list[LayerTable]]:
             values = _floats(entries)
             rows = [(range(n_in), values[r * n_in : (r + 1) * n_in]) for r in range(count)]
         else:
-            values, indices, starts = (arrays[f"weight_{k}_{part}"][0] for part in ("data", "indices", "indptr"))
+            values, indices, starts = (
+                arrays[f"weight_{k}_{part}"][0] for part in ("data", "indices", "indptr")
+            )
             count, n_in = arrays[f"weight_{k}_shape"][0]
             rows = [(indices[a:b], _floats(values[a:b])) for a, b in pairwise(starts)]
         layers.append((rows, _floats(arrays[f"bias_{k}"][0]), _units(spelling, count)))
@@ -155,8 +164,7 @@ def main() -> int:
     try:
         (path,) = sys.argv[1:]
         print(hashlib.sha256(network_bytes(*read_network(path))).hexdigest())
-    except (ValueError, LookupError, TypeError, ArithmeticError, OSError, RuntimeError, SyntaxError, MemoryError,
-            struct.error, zipfile.BadZipFile) as reason:  # fmt: skip
+    except _DAMAGE as reason:
         print(f"the digest needs one .npz file with weights, biases and activations: {reason}.")
         return 2
     return 0

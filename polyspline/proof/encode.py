@@ -107,7 +107,7 @@ def head(net: Network, domain: Domain, regions: int, expanded: int) -> bytes:
 def block_bytes(first: int, proofs: Sequence[RegionProof], code_bits: int) -> bytes:
     """One block: the regions from index `first` on, one column for each field."""
     size = (code_bits + 7) // 8
-    exact = [k for k, proof in enumerate(proofs) if _is_rational(proof.witness)]
+    exact = [k for k, proof in enumerate(proofs) if is_rational(proof.witness)]
     gaps = [b - a - 1 for a, b in zip([-1, *exact], exact, strict=False)]
     flags = [flag for proof in proofs for flag in proof.flags]
     points = [point for proof in proofs for point in proof.points]
@@ -125,7 +125,7 @@ def block_bytes(first: int, proofs: Sequence[RegionProof], code_bits: int) -> by
         ),
         bytes(sum(flag << 2 * k for k, flag in enumerate(flags[e : e + 4])) for e in range(0, len(flags), 4)),
         _floats(points),
-        b"".join(_rational(point) for point in points if _is_rational(point)),
+        b"".join(_rational(point) for point in points if is_rational(point)),
         _numbers(map(len, sides)),
         _indices(sides),
         _numbers(len(proof.rows) for proof in proofs if proof.sides is not None),
@@ -145,12 +145,11 @@ def _numbers(values: Iterable[int]) -> bytes:
 
 def _indices(sets: Iterable[tuple[int, ...]]) -> bytes:
     """Ascending indices: the first one, and how many are left out before each of the others."""
-    return _numbers(
-        b - a - 1 for chosen in sets for a, b in zip((-1, *chosen), chosen, strict=False)
-    )
+    return _numbers(b - a - 1 for chosen in sets for a, b in zip((-1, *chosen), chosen, strict=False))
 
 
-def _is_rational(point: Point) -> bool:
+def is_rational(point: Point) -> bool:
+    """Whether a point is of integers over one denominator."""
     return isinstance(point[0], int)
 
 
@@ -164,7 +163,7 @@ def _rational(point: Point) -> bytes:
 
 def _floats(points: Sequence[Point]) -> bytes:
     """Floats of all points that have them, byte by byte: the first bytes of all points first."""
-    loose = np.array([point for point in points if not _is_rational(point)], dtype="<f8")
+    loose = np.array([point for point in points if not is_rational(point)], dtype="<f8")
     return _planes(loose.tobytes(), 8 * loose.shape[1]) if loose.size else b""
 
 

@@ -1,10 +1,10 @@
-"""Certificates of partitions: index sets and points are sought in floats, and the checker's integers decide."""
+"""Certificates of partitions: found in floating point, and decided by the checker's integers."""
 
 from __future__ import annotations
 
 import math
 import multiprocessing
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
 
 import numpy as np
@@ -15,8 +15,17 @@ from polyspline.partition import Partition
 from polyspline.proof import check as checker
 from polyspline.proof.bases import tight_rows
 from polyspline.proof.certificate import Certificate
-from polyspline.proof.encode import BLOCK, Point, RegionProof, block_bytes, domain_bytes, head, network_tables
-from polyspline.proof.encode import packed_code
+from polyspline.proof.encode import (
+    BLOCK,
+    Point,
+    RegionProof,
+    block_bytes,
+    domain_bytes,
+    head,
+    is_rational,
+    network_tables,
+    packed_code,
+)
 from solvers.float_mode import gradual_underflow
 from solvers.integers import nearest_float
 from solvers.lp import exact
@@ -30,8 +39,6 @@ _SAME = 1e-9
 """Rows whose coefficients differ by less are tried as multiples of each other."""
 _REACH = 1e3
 """How far a point beyond a facet may be sought, in units of the region's size."""
-_CHUNK = 4
-"""Blocks that a worker is given at once."""
 
 
 class Prover:
@@ -85,7 +92,7 @@ class Prover:
             else:
                 point = self._point(i, j, view, facet)
                 proof.points.append(point)
-                proof.flags.append(3 if isinstance(point[0], int) else 2)
+                proof.flags.append(3 if is_rational(point) else 2)
         if i < self.expanded:
             proof.sides, proof.rows = self._index_sets(i, view, facets)
         return proof
@@ -153,7 +160,8 @@ class Prover:
             if not members:
                 name = view.names[k]
                 raise InvariantError(
-                    f"region {i} has a facet that is not listed: unit {name >> 16} towards piece {name & 0xFFFF}."
+                    f"region {i} has a facet that is not listed: of unit {name >> 16}, towards piece "
+                    f"{name & 0xFFFF}."
                 )
         return sides, chosen
 
@@ -212,7 +220,7 @@ class _View:
         """Whether the witness of each neighbour seems to be beyond its facet alone."""
         away = (witnesses - self.centre).T
         inside = 1.0 - self.polar @ away > 0.0
-        within = (1.0 - self.polar_domain @ away > 0.0).all(axis=0)
+        within = np.all(1.0 - self.polar_domain @ away > 0.0, axis=0)
         found = []
         for k, facet in enumerate(facets):
             column = inside[:, k]
@@ -300,7 +308,7 @@ def _ratio(above: int, below: int) -> float:
 
 
 def _ints(point: Point) -> Row:
-    return point if isinstance(point[0], int) else checker.homogeneous(point)
+    return tuple(map(int, point)) if is_rational(point) else checker.homogeneous(point)
 
 
 def _over_one_denominator(point: Sequence[Fraction]) -> Row:
