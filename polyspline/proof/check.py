@@ -27,7 +27,8 @@ Verdict = tuple[int, str]
 _MOST, _MOST_BYTES, _MOST_BITS = 1 << 32, 1 << 30, 1 << 18
 # All that Python raises on bytes that are no certificate, or one larger than the machine.
 _DAMAGE = (
-    ValueError, LookupError, TypeError, ArithmeticError, OSError, MemoryError, RuntimeError, struct.error,
+    ValueError, LookupError, TypeError, ArithmeticError, OSError, MemoryError, RuntimeError, StopIteration,
+    struct.error,
 )  # fmt: skip
 
 
@@ -155,7 +156,7 @@ class Network:
             rows.append((columns, reader.floats(len(columns))))
         biases = reader.floats(len(rows))
         for _ in range(reader.number()):
-            members = reader.number(len(rows))
+            members = reader.number(min(len(rows), 1 << 15))
             if members:
                 tables.append((members, (), (1.0,) * members, (0.0,) * members))
                 continue
@@ -380,10 +381,10 @@ class Certificate:
             if code >> len(net.unit_at) or any(net.piece(code, u) >= net.pieces[u] for u in uneven):
                 raise RefusedError(f"region {i}: there is no such code")
             self.codes.append(code)
-            self.floats.extend([0.0] * net.S if i in self.exact else islice(values, net.S))
+            self.floats.extend([0.0] * net.S if i in self.exact else _taken(values, net.S))
             self.neighbours.append(array("Q"))
             other = i
-            for step in islice(links, next(links)):
+            for step in _taken(links, _taken(links, 1)[0]):
                 other -= step
                 if not step or other < 0:
                     raise RefusedError(f"region {i} has itself or one region twice for neighbours")
@@ -410,8 +411,8 @@ class Certificate:
                     beyond.append(rationals.rational(size) if entry & 1 else homogeneous(floats.floats(size)))
                 else:
                     beyond.append(self.witness(entry >> 2) if entry & 1 else None)
-            of_box = list(islice(box, 2 * size if i < self.expanded else 0))
-            of_rows = list(islice(other, next(number_of) if i < self.expanded else 0))
+            of_box = _taken(box, 2 * size if i < self.expanded else 0)
+            of_rows = _taken(other, _taken(number_of, 1)[0] if i < self.expanded else 0)
             if wanted is None or i in wanted:
                 self.check_region(i, beyond, of_box, of_rows)
                 done += 1
@@ -478,10 +479,17 @@ def _named(name: int) -> str:
     return f"the row of unit {name >> 16} towards piece {name & 0xFFFF}"
 
 
+def _taken(values: Iterator[Any], size: int) -> list[Any]:
+    found = list(islice(values, size))
+    if len(found) != size:
+        raise ValueError("a column of it is too short")
+    return found
+
+
 def _sets(sizes: bytes, indices: bytes) -> Iterator[Row]:
     numbers = Reader(indices).numbers()
     for size in Reader(sizes).numbers():
-        yield tuple(k + c for c, k in enumerate(accumulate(islice(numbers, size))))
+        yield tuple(k + c for c, k in enumerate(accumulate(_taken(numbers, size))))
 
 
 _loaded: list[Certificate] = []
@@ -516,6 +524,8 @@ def check(data: bytes, sample: int | None = None, seed: int = 0, workers: int = 
         return REFUSED, f"refused: {reason}."
     except _DAMAGE as reason:
         return BAD, f"this is no certificate that can be read: {reason or type(reason).__name__}."
+    if done != found.count:
+        return REFUSED, f"refused: only {done:,} of {found.count:,} regions were checked."
     edges = sum(map(len, found.neighbours)) // 2
     claim = f"{done:,} regions and {edges:,} pairs of neighbours over {len(found.domain)} domain rows"
     rest = "there are no others" if found.expanded == done else (

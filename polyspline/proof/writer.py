@@ -240,6 +240,8 @@ class _View:
         scale[scale == 0.0] = 1.0
         walls = np.vstack([np.diag(scale), -np.diag(scale)])
         mine = self.polar[facet]
+        if not mine.any():
+            return None
         reach = max(float(np.abs(mine / scale).max()), 1e-300)
         aims = mine + np.vstack([np.diag(scale), -np.diag(scale)]) * (1e-3 * reach)
         with np.errstate(all="ignore"):
@@ -276,6 +278,8 @@ class _View:
     def rational_beyond(self, facet: int) -> Point | None:
         """Point beyond a facet alone, by an exact linear program; None if there is none."""
         mine = self.rows[facet]
+        if not any(mine[:-1]):
+            return None
         rows = [tuple(-entry for entry in mine), *self.domain]
         rows += [row for row in self.rows if any(row[:-1]) and not checker.is_multiple(row, mine)]
         found = exact.interior_point([[-a for a in row[:-1]] for row in rows], [row[-1] for row in rows])
