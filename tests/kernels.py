@@ -41,12 +41,17 @@ def _search() -> None:
         ps.invert(_NET, np.array([0.3, -2.0, 1.5]), _BOX, norm=norm)
 
 
+def _prove() -> None:
+    assert ps.prove(ps.enumerate_regions(_NET, _BOX, method="walk")).check()[0] == 0
+
+
 # The longest first, so that the processes end together.
 RUNS: dict[str, Callable[[], None]] = {
     "walk": _walk,
     "split": _split,
     "search": _search,
     "balls": _balls,
+    "prove": _prove,
 }
 
 

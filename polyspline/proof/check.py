@@ -314,11 +314,12 @@ def least(basis: Sequence[Row], target: Row) -> tuple[int, int] | None:
 
 def box_of(bounds: Sequence[tuple[int, int] | None]) -> tuple[list[int | None], int]:
     """Lower bounds of z_0, -z_0, z_1 ... as integers over ``2 ** exponent``, rounded down to 64 bits."""
-    size = [64 - abs(b[0]).bit_length() + b[1].bit_length() if b else 0 for b in bounds]
+    # In lowest terms, so that the rounding does not depend on how the rows are scaled.
+    terms = [bound and Fraction(*bound).as_integer_ratio() for bound in bounds]
+    size = [64 - abs(t[0]).bit_length() + t[1].bit_length() if t else 0 for t in terms]
     top = max(0, *size)
     return [
-        bound and (bound[0] << max(e, 0)) // (bound[1] << max(-e, 0)) << top - e
-        for bound, e in zip(bounds, size, strict=True)
+        t and (t[0] << max(e, 0)) // (t[1] << max(-e, 0)) << top - e for t, e in zip(terms, size, strict=True)
     ], top  # fmt: skip
 
 
