@@ -98,6 +98,8 @@ if TYPE_CHECKING:
         solids_page,
         surface_page,
     )
+    from polyspline.proof.certificate import Certificate
+    from polyspline.proof.writer import prove
     from polyspline.regions.ball import Ball
     from polyspline.regions.region import Region
     from polyspline.split import (
@@ -116,6 +118,7 @@ __all__ = [
     "Ball",
     "BoundSource",
     "Box",
+    "Certificate",
     "ElbowCurve",
     "Ending",
     "GaussianPrior",
@@ -198,6 +201,7 @@ __all__ = [
     "plot_surface",
     "preimages",
     "probabilities",
+    "prove",
     "resample",
     "sample_regions",
     "save_picture",
@@ -216,6 +220,7 @@ _ROOMS = {
     "Ball": "regions.ball",
     "BoundSource": "inversion",
     "Box": "domains",
+    "Certificate": "proof.certificate",
     "ElbowCurve": "manifold",
     "Ending": "inversion",
     "GaussianPrior": "manifold",
@@ -295,6 +300,7 @@ _ROOMS = {
     "plot_surface": "plots",
     "preimages": "inversion",
     "probabilities": "manifold",
+    "prove": "proof.writer",
     "resample": "manifold",
     "sample_regions": "manifold",
     "save_picture": "plots",

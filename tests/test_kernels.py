@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from polyspline.cli.warmup import RUNS
-from tests import conftest
+from tests import conftest, kernels
 from tests.solvers.test_kernel_cache import kernels_by_name
 
 

@@ -16,6 +16,7 @@ from typer.main import get_command
 from polyspline import __version__
 from polyspline.cli.analyse import analyse_command
 from polyspline.cli.arguments import spread_values
+from polyspline.cli.check import check_command
 from polyspline.cli.count import count_command
 from polyspline.cli.enumerate import enumerate_command
 from polyspline.cli.export import export_command
@@ -23,6 +24,7 @@ from polyspline.cli.info import info_command
 from polyspline.cli.invert import invert_command
 from polyspline.cli.memory import check_memory
 from polyspline.cli.plot import plot_command
+from polyspline.cli.prove import prove_command
 from polyspline.cli.status import ExitStatus, file_sentence, refuse, report_defect, say
 from polyspline.cli.streams import prepare
 from polyspline.cli.warmup import warmup_command
@@ -44,6 +46,8 @@ app = typer.Typer(
 app.command("enumerate", short_help="Find every region and every adjacency.")(enumerate_command)
 app.command("count", short_help="Count the regions and adjacencies, and keep none.")(count_command)
 app.command("invert", short_help="Find the z behind an x, with a bound that proves it.")(invert_command)
+app.command("prove", short_help="Write a certificate that proves a run.")(prove_command)
+app.command("check", short_help="Check a certificate, or a run.")(check_command)
 app.command("analyse", short_help="Tell what a run says of the generated surface.")(analyse_command)
 app.command("info", short_help="Tell what is in a network or a run file.")(info_command)
 app.command("export", short_help="Write a run for other programs.")(export_command)

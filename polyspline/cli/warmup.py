@@ -49,11 +49,18 @@ def _net() -> Network:
     return ps.zoo.random_network((2, 4, 4, 3), "relu", seed=0)
 
 
+def _prove() -> None:
+    import polyspline as ps
+
+    ps.prove(ps.enumerate_regions(_network(), ps.Box(-1, 1, dim=2), method="walk"))
+
+
 RUNS: dict[str, Callable[[], None]] = {
     "walk": _walk,
     "split": _split,
     "search": _search,
     "balls": _balls,
+    "prove": _prove,
 }
 """The longest first, so that several processes, each at one of them, end together."""
 

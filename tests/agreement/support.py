@@ -23,6 +23,9 @@ from tests.oracle import (
 from tests.oracle.cases import Weights, box_rows, oracle_layers
 from tests.oracle.forms import FloatArray
 
+PROVEN_REGIONS = 300
+"""Partitions of more regions are not proven by the tests, for time."""
+
 walked = partial(ps.enumerate_regions, method="walk")
 """The enumeration by the walk, whatever the default would choose."""
 
@@ -161,6 +164,13 @@ def assert_same_regions(partition: Any, expected: OraclePartition) -> None:
         assert region.bounded == expected.bounded[code]
 
 
+def assert_proven(partition: Any) -> None:
+    """The partition has a proof that the checker of certificates accepts."""
+    if len(partition) <= PROVEN_REGIONS:
+        status, sentence = ps.prove(partition).check()
+        assert status == 0, sentence
+
+
 def assert_agrees(
     given: Problem, where: Where, *, regions: bool = True, method: str = "walk", **options: Any
 ) -> tuple[Any, OraclePartition]:
@@ -171,6 +181,7 @@ def assert_agrees(
     assert_same_partition(partition, expected)
     assert_proven_witnesses(partition, given, where)
     assert_same_affine_regions(partition, expected)
+    assert_proven(partition)
     if regions:
         assert_same_regions(partition, expected)
     return partition, expected

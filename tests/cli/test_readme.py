@@ -56,6 +56,15 @@ def test_the_picture_is_what_the_tool_draws(polyspline: Polyspline, beside_examp
     assert np.abs(drawn - shown).mean() < 0.02
 
 
+def test_three_commands_enumerate_prove_and_check(polyspline: Polyspline, beside_examples: Path) -> None:
+    lines = [shlex.split(line) for line in blocks("bash")[1].splitlines()]
+    assert [line[:2] for line in lines] == [["polyspline", name] for name in ("enumerate", "prove", "check")]
+    for _, *arguments in lines:
+        outcome = polyspline(*arguments)
+        assert outcome.status == 0
+    assert outcome.stdout.startswith("proven: 380 regions and 726 pairs")
+
+
 def test_the_python_examples_run_and_give_the_figures_they_say(beside_examples: Path) -> None:
     example, *others = blocks("python")
     names: dict[str, Any] = {}
@@ -71,11 +80,12 @@ def test_the_python_examples_run_and_give_the_figures_they_say(beside_examples: 
 
 def test_the_command_line_is_spelled_as_the_help_does(polyspline: Polyspline) -> None:
     (synopsis,) = blocks("text")
-    for command in ("enumerate", "count", "info", "invert", "analyse", "export", "plot", "warmup"):
+    commands = ("enumerate", "count", "prove", "check", "info", "invert", "analyse", "export", "plot", "warmup")
+    for command in commands:
         described = synopsis.partition(f"polyspline {command} ")[2].partition("polyspline ")[0]
         shown = polyspline(command, "--help").stdout
         # The synopsis has -o for the run file's --output.
-        spelled_out = {"--output"} if command == "enumerate" else set()
+        spelled_out = {"--output"} if command in {"enumerate", "prove"} else set()
         options = set(re.findall(r"--[a-z][a-z0-9-]*", shown)) - {"--help"} - spelled_out
         assert set(re.findall(r"--[a-z][a-z0-9-]*", described)) == options
 

@@ -1,0 +1,384 @@
+"""Certificates of partitions: found in floating point, and decided by the checker's integers."""
+
+from __future__ import annotations
+
+import math
+import multiprocessing
+from collections.abc import Sequence
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+
+from polyspline.errors import InvariantError
+from polyspline.partition import Partition
+from polyspline.proof import check as checker
+from polyspline.proof.bases import tight_rows
+from polyspline.proof.certificate import Certificate
+from polyspline.proof.encode import (
+    BLOCK,
+    Point,
+    RegionProof,
+    block_bytes,
+    domain_bytes,
+    head,
+    is_rational,
+    network_tables,
+    packed_code,
+)
+from solvers.float_mode import gradual_underflow
+from solvers.integers import nearest_float
+from solvers.lp import exact
+from solvers.lp.inside import rounded_inside
+from solvers.status import LPStatus
+
+Floats = NDArray[np.float64]
+Row = checker.Row
+
+_SAME = 1e-9
+"""Rows whose coefficients differ by less are tried as multiples of each other."""
+_REACH = 1e3
+"""How far a point beyond a facet may be sought, in units of the region's size."""
+
+
+class Prover:
+    """Proofs of the regions of one partition.
+
+    Parameters
+    ----------
+    part
+        The partition, of any engine.
+    """
+
+    def __init__(self, part: Partition) -> None:
+        self.part = part
+        self.net = checker.Network(network_tables(part.net))
+        self.domain = checker.domain_rows(domain_bytes(part.domain), part.net.latent_dim)
+        # Of a walk within a ball, the neighbours beyond the ball are not there.
+        self.expanded = part.expanded if part.within is None else 0
+        # (lower, higher): whether the higher's witness is beyond their facet alone, as seen from the lower.
+        self.served: dict[tuple[int, int], bool] = {}
+
+    def witness(self, i: int) -> Point:
+        """Witness as it is stored."""
+        point = self.part.exact_witnesses.get(i)
+        if point is None:
+            return tuple(self.part.witnesses[i].tolist())
+        return _over_one_denominator(point)
+
+    def block(self, start: int) -> bytes:
+        """Bytes of the block that begins with a region."""
+        self.served.clear()
+        stop = min(start + BLOCK, len(self.part))
+        proofs = [self.region(i, start) for i in range(start, stop)]
+        return block_bytes(start, proofs, len(self.net.unit_at))
+
+    def region(self, i: int, first: int) -> RegionProof:
+        """Proof of a region; of lower neighbours, those from `first` on were proven before by this prover."""
+        view = self._view(i)
+        order, facets, serves = self._sides(i, view)
+        proof = RegionProof(view.code, view.witness, [j for j in order if j < i], [], [])
+        for j, facet, likely in zip(order, facets, serves, strict=True):
+            if j > i:
+                self.served[i, j] = likely and self._serves(view, facet, j)
+                continue
+            served = self.served.pop((j, i)) if j >= first else None
+            if served is None and not likely:
+                served = self._served_from(j, i)
+            if served:
+                proof.flags.append(0)
+            elif likely and self._serves(view, facet, j):
+                proof.flags.append(1)
+            else:
+                point = self._point(i, j, view, facet)
+                proof.points.append(point)
+                proof.flags.append(3 if is_rational(point) else 2)
+        if i < self.expanded:
+            proof.sides, proof.rows = self._index_sets(i, view, facets)
+        return proof
+
+    def _view(self, i: int) -> _View:
+        code = packed_code(self.part.code(i).tolist(), self.net.pieces)
+        names, rows = self.net.rows_of(code)
+        return _View(code, names, rows, self.domain, self.witness(i), self.part.witnesses[i])
+
+    def _sides(self, i: int, view: _View) -> tuple[list[int], list[int], list[bool]]:
+        """Neighbours, as the checker orders them, their facets, and whether their witnesses seem to serve."""
+        near = self.part.neighbours(i)
+        order = [*near[near < i][::-1].tolist(), *near[near > i].tolist()]
+        facets = [self._facet(i, j, view.code, view.names) for j in order]
+        return order, facets, view.serves(facets, self.part.witnesses[order]) if order else []
+
+    def _serves(self, view: _View, facet: int, j: int) -> bool:
+        return view.is_beyond(_ints(self.witness(j)), facet)
+
+    def _served_from(self, j: int, i: int) -> bool:
+        """Whether the witness of i is beyond the facet alone, as seen from the neighbour j."""
+        view = self._view(j)
+        facet = self._facet(j, i, view.code, view.names)
+        return view.serves([facet], self.part.witnesses[[i]])[0] and self._serves(view, facet, i)
+
+    def _facet(self, i: int, j: int, code: int, names: list[int]) -> int:
+        """Row of the first unit in which two neighbours differ, between its two pieces."""
+        other = packed_code(self.part.code(j).tolist(), self.net.pieces)
+        apart = code ^ other
+        unit = self.net.unit_at[(apart & -apart).bit_length() - 1]
+        try:
+            return names.index(unit << 16 | self.net.piece(other, unit))
+        except ValueError:
+            raise InvariantError(
+                f"regions {i} and {j} cannot share a facet: unit {unit} is on pieces that are no neighbours."
+            ) from None
+
+    def _point(self, i: int, j: int, view: _View, facet: int) -> Point:
+        point = view.floats_beyond(facet)
+        if point is None:
+            point = view.rational_beyond(facet)
+        if point is None:
+            raise InvariantError(f"regions {i} and {j} share no facet: no point is just beyond it.")
+        return point
+
+    def _index_sets(
+        self, i: int, view: _View, facets: list[int]
+    ) -> tuple[list[tuple[int, ...]], list[tuple[int, ...]]]:
+        """Index sets of the sides of the box, and of the rows that it does not settle."""
+        size = self.net.S
+        basis = [view.rows[facet] for facet in facets] + self.domain
+        polar = view.polar_of(facets)
+        axes = [tuple((-1 if k & 1 else 1) * (k >> 1 == c) for c in range(size)) for k in range(2 * size)]
+        sides = self._combinations(basis, polar, axes, -np.array(axes, dtype=np.float64))
+        bounds = [checker.least([basis[k] for k in chosen], axis) if chosen else None
+                  for chosen, axis in zip(sides, axes, strict=True)]  # fmt: skip
+        box, exponent = checker.box_of(bounds)
+        listed = set(facets)
+        left = [
+            k for k, row in enumerate(view.rows)
+            if k not in listed and any(row[:-1]) and not checker.box_settles(row, box, exponent)
+        ]  # fmt: skip
+        chosen = self._combinations(basis, polar, [view.rows[k] for k in left], view.polar[left])
+        for k, members in zip(left, chosen, strict=True):
+            if not members:
+                name = view.names[k]
+                raise InvariantError(
+                    f"region {i} has a facet that is not listed: of unit {name >> 16}, towards piece "
+                    f"{name & 0xFFFF}."
+                )
+        return sides, chosen
+
+    def _combinations(
+        self, basis: list[Row], polar: Floats, targets: Sequence[Row], aims: Floats
+    ) -> list[tuple[int, ...]]:
+        """Rows of the basis that combine to a bound of each target; an empty set where none do.
+
+        A target with a constant, a row, needs a bound that shows it to be >= 0; of one without, a side of
+        the box, any bound will do.
+        """
+        if not targets or not basis:
+            return [()] * len(targets)
+        found: list[tuple[int, ...]] = []
+        names, _ = tight_rows(polar, aims)
+        for target, (few, many) in zip(targets, names.transpose(0, 2, 1).tolist(), strict=True):
+            is_row = len(target) > self.net.S
+            tried = [tuple(sorted(k for k in chosen if k >= 0)) for chosen in (few, many)]
+            members = next((one for one in tried if _bounds(basis, one, target)), ())
+            if not members and (is_row or few[0] != -2):
+                members = _exact_combination(basis, target[: self.net.S])
+                members = members if _bounds(basis, members, target) else ()
+            found.append(members)
+        return found
+
+
+def _bounds(basis: list[Row], members: tuple[int, ...], target: Row) -> bool:
+    """Whether some rows bound a target, and well enough if it is a row."""
+    bound = checker.least([basis[k] for k in members], target) if members else None
+    size = len(basis[0]) - 1
+    return bound is not None and (len(target) == size or bound[0] + bound[1] * target[size] >= 0)
+
+
+class _View:
+    """The rows of a region: as they are, and in floats around its witness, ``polar . y <= 1``."""
+
+    def __init__(
+        self, code: int, names: list[int], rows: list[Row], domain: list[Row], witness: Point, centre: Floats
+    ) -> None:
+        self.code, self.names, self.rows, self.domain = code, names, rows, domain
+        self.witness, self.centre = witness, centre
+        point = _ints(witness)
+        self.polar = _polar(rows, point)
+        self.polar_domain = _polar(domain, point)
+
+    def polar_of(self, facets: list[int]) -> Floats:
+        """Rows of the facets and of the domain."""
+        return np.vstack([self.polar[facets], self.polar_domain])
+
+    def _same(self, facet: int) -> NDArray[np.bool_]:
+        """Whether each row may be a multiple of a facet's."""
+        mine = self.polar[facet]
+        return np.asarray(np.abs(self.polar - mine).max(axis=1) <= _SAME * np.abs(mine).max())
+
+    def serves(self, facets: list[int], witnesses: Floats) -> list[bool]:
+        """Whether the witness of each neighbour seems to be beyond its facet alone."""
+        away = (witnesses - self.centre).T
+        inside = 1.0 - self.polar @ away > 0.0
+        within = np.all(1.0 - self.polar_domain @ away > 0.0, axis=0)
+        found = []
+        for k, facet in enumerate(facets):
+            column = inside[:, k]
+            likely = within[k] and not column[facet] and (column | self._same(facet)).all()
+            found.append(bool(likely))
+        return found
+
+    def is_beyond(self, point: Row, facet: int) -> bool:
+        """Whether a point is beyond a facet alone, exactly."""
+        return checker.is_beyond(point, self.rows[facet], self.rows, self.domain)
+
+    def floats_beyond(self, facet: int) -> Point | None:
+        """Few-digit floats beyond a facet alone, from the middle of the facet; None if none are found."""
+        polar = np.vstack([self.polar, self.polar_domain])
+        size = len(self.centre)
+        scale = np.abs(polar).max(axis=0)
+        scale[scale == 0.0] = 1.0
+        walls = np.vstack([np.diag(scale), -np.diag(scale)])
+        mine = self.polar[facet]
+        if not mine.any():
+            return None
+        reach = max(float(np.abs(mine / scale).max()), 1e-300)
+        aims = mine + np.vstack([np.diag(scale), -np.diag(scale)]) * (1e-3 * reach)
+        with np.errstate(all="ignore"):
+            names, vertices = tight_rows(np.vstack([polar, walls / _REACH]), aims)
+            if not np.isfinite(vertices).all() or (names[:, 0, 0] == -2).any():
+                return None
+            middle = vertices.mean(axis=0)
+            others = np.append(~self._same(facet), np.ones(len(self.domain), dtype=np.bool_))
+            values = polar[others] @ middle
+            most = values.max(initial=0.0)
+            step = min(1.0 / most - 1.0, 1.0) if most > 0.0 else 1.0
+            if not step > 0.0:
+                return None
+            middle = middle * (1.0 + step / 2)
+            room = 1.0 - polar[others] @ middle
+            spread = np.abs(polar[others]).sum(axis=1)
+            grid = min(
+                (room / np.where(spread > 0.0, spread, 1.0)).min(initial=np.inf),
+                (float(mine @ middle) - 1.0) / float(np.abs(mine).sum()),
+            )
+            if not 0.0 < grid < np.inf:
+                return None
+            grid = 2.0 ** np.floor(np.log2(grid))
+            for cell in (grid, grid / 2**20, 0.0):
+                point = self.centre + middle
+                if cell > 0.0:
+                    point = np.round(point / cell) * cell + 0.0
+                if size and np.isfinite(point).all():
+                    floats = tuple(point.tolist())
+                    if self.is_beyond(_ints(floats), facet):
+                        return floats
+        return None
+
+    def rational_beyond(self, facet: int) -> Point | None:
+        """Point beyond a facet alone, by an exact linear program; None if there is none."""
+        mine = self.rows[facet]
+        if not any(mine[:-1]):
+            return None
+        rows = [tuple(-entry for entry in mine), *self.domain]
+        rows += [row for row in self.rows if any(row[:-1]) and not checker.is_multiple(row, mine)]
+        found = exact.interior_point([[-a for a in row[:-1]] for row in rows], [row[-1] for row in rows])
+        if found is None:
+            return None
+        near, _ = rounded_inside(rows, found)
+        floats = tuple(nearest_float(entry) for entry in near)
+        if np.isfinite(floats).all() and self.is_beyond(_ints(floats), facet):
+            return floats
+        point = _over_one_denominator(found)
+        return point if self.is_beyond(_ints(point), facet) else None
+
+
+def _polar(rows: Sequence[Row], point: Row) -> Floats:
+    """Rows as ``g . y <= 1`` around a point that is strictly inside; zero where it is not."""
+    size = len(point) - 1
+    found = np.zeros((len(rows), size))
+    for k, row in enumerate(rows):
+        value = checker.dot(row, point)
+        if value > 0:
+            found[k] = [_ratio(-a * point[-1], value) for a in row[:-1]]
+    return found
+
+
+def _ratio(above: int, below: int) -> float:
+    try:
+        return above / below
+    except OverflowError:
+        return 1e300 if above > 0 else -1e300
+
+
+def _ints(point: Point) -> Row:
+    return tuple(map(int, point)) if is_rational(point) else checker.homogeneous(point)
+
+
+def _over_one_denominator(point: Sequence[Fraction]) -> Row:
+    below = math.lcm(*(entry.denominator for entry in point))
+    return (*(int(entry * below) for entry in point), below)
+
+
+def _exact_combination(basis: list[Row], target: Row) -> tuple[int, ...]:
+    """Rows that combine to the best bound of a target, by an exact linear program."""
+    found = exact.maximise(
+        [-entry for entry in target], [[-a for a in row[:-1]] for row in basis], [row[-1] for row in basis]
+    )
+    if found.status is not LPStatus.OPTIMAL:
+        return ()
+    return tuple(sorted(found.multipliers))
+
+
+@gradual_underflow()
+def prove(part: Partition, *, workers: int = 1) -> Certificate:
+    """Prove a partition: make a certificate that a checker of its own verifies.
+
+    Parameters
+    ----------
+    part
+        A partition of either engine, over any domain, complete or partial. Of a partial one, what is listed
+        is proven, and that nothing is missing around the regions that were expanded.
+    workers
+        Processes; the certificate is the same for any number.
+
+    Returns
+    -------
+    Certificate
+        ``.check()`` checks it, ``.save(path)`` writes it for ``python -m polyspline.proof.check``.
+
+    Raises
+    ------
+    InvariantError
+        If the partition is wrong, so that it has no proof; the message says where.
+
+    Notes
+    -----
+    Guarantee: none is needed. The index sets and points are sought in floating point, and in rationals where
+    the checker's arithmetic refuses those; that they prove the partition is for the checker to say.
+
+    Algorithm: a linear program over its facets for each side of a region's box and each row that the box
+    does not settle, and about one exact product of rows and points for each region and edge.
+    """
+    prover = Prover(part)
+    starts = range(0, len(part), BLOCK)
+    if workers > 1 and len(starts) > 1:
+        context = multiprocessing.get_context("spawn")
+        with context.Pool(workers, _load, (part,)) as pool:
+            blocks = list(pool.imap(_proven_block, starts))
+    else:
+        blocks = [prover.block(start) for start in starts]
+    data = head(part.net, part.domain, len(part), prover.expanded) + b"".join(blocks)
+    return Certificate(data, len(part), prover.expanded)
+
+
+_provers: list[Prover] = []
+
+
+def _load(part: Partition) -> None:
+    _provers[:] = [Prover(part)]
+
+
+@gradual_underflow()
+def _proven_block(start: int) -> bytes:
+    return _provers[0].block(start)

@@ -1,0 +1,1 @@
+"""Certificates: what is proven, and what is refused."""
