@@ -52,7 +52,7 @@ def _net() -> Network:
 def _prove() -> None:
     import polyspline as ps
 
-    ps.prove(ps.enumerate_regions(_network(), ps.Box(-1, 1, dim=2), method="walk"))
+    ps.prove(ps.enumerate_regions(_net(), ps.Box(-1, 1, dim=2), method="walk"))
 
 
 RUNS: dict[str, Callable[[], None]] = {

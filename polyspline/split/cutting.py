@@ -36,9 +36,11 @@ from polyspline.split.state import (
 )
 from polyspline.split.words import ONE, ONES, ZEROS
 from solvers.compiled import inlined_part, larger, smaller
-from solvers.predicates.rounding import ROUNDOFF, SAFETY
+from solvers.predicates.rounding import ROUNDOFF, SAFETY, SMALLEST
 
 DONE, NO_ROOM, NO_SLOT = 0, 1, 2
+
+_MOST = 2.0**1000
 
 
 @inlined_part
@@ -75,7 +77,7 @@ def _new_vertex(
     With true values b below and a above, computed B and A, off by at most BOUNDs, the share
     ``B / (A + B)`` of the edge is off by at most ``((1 - share) BOUND_b + share BOUND_a) / (a + b)``, and
     ``a + b`` is at least ``A + B`` less both bounds. Where that says nothing, the true vertex is somewhere
-    on the edge all the same. The computed vertex is a mean of computed vertices, so it is near the domain.
+    on the edge all the same; nor does it where the sum may have overflowed. The computed vertex is a mean of computed vertices, so it is near the domain.
     Coordinates are of size one (`reach` at least), and five roundings of numbers of that size are few
     against the last term.
     """
@@ -85,10 +87,10 @@ def _new_vertex(
     above = work.real[VALUE, k]
     total = below + above
     share = below / total
-    error = (1.0 - share) * work.real[BOUND, j] + share * work.real[BOUND, k]
+    error = (1.0 - share) * work.real[BOUND, j] + share * work.real[BOUND, k] + 2.0 * SMALLEST
     left = total - work.real[BOUND, j] - work.real[BOUND, k]
     slide = error / left if left > error else 1.0
-    if not 0.0 <= share <= 1.0:
+    if not (total < _MOST and 0.0 <= share <= 1.0):
         share = 0.5
         slide = 1.0
     length = 0.0

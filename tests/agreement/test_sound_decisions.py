@@ -101,6 +101,18 @@ DECISIONS = [
     ),
     Decision("sums-above-the-range", [[[1e308], [1]]], [[0, 0.5]], ["relu"], cube(1), 3, 2),
     Decision(
+        "values-whose-sum-overflows", [[[1e308], [3], [0]]], [[0.1, 0, 0.3]], ["softshrink:1.0"], cube(1), 5, 4
+    ),
+    Decision(
+        "values-whose-sum-overflows-in-space",
+        [[[1e308, -1e308, 1e308], [0.5, -1.0, 0.5], [-0.9, 0.25, 0.0]]],
+        [[-0.1, 0.0, 0.1]],
+        ["relu6"],
+        cube(3),
+        12,
+        20,
+    ),
+    Decision(
         "squares-below-the-range", [[[TINY]], [[TINY]]], [[0], [0]], ["identity", "relu"], cube(1), 2, 1
     ),
     Decision(
