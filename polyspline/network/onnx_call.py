@@ -41,7 +41,7 @@ class Call:
 
 
 def call_of(node: onnx.NodeProto, opset: int, place: str) -> Call:
-    """Attributes of a node, which are those that ONNX knows for its operator, of the types that it gives them.
+    """Attributes of a node: those that ONNX knows for its operator, of the types that it gives them.
 
     Parameters
     ----------
@@ -93,7 +93,8 @@ def call_of(node: onnx.NodeProto, opset: int, place: str) -> Call:
         if entry.name not in schema.attributes:
             known = ", ".join(sorted(schema.attributes)) or "none"
             raise NetworkFileError(
-                f"{place} of the ONNX model has the attribute {shortened(entry.name)}, which {node.op_type} does "
+                f"{place} of the ONNX model has the attribute {shortened(entry.name)}, which "
+                f"{node.op_type} does "
                 f"not know; it knows {known}."
             )
         kind: Any = schema.attributes[entry.name].type

@@ -1,4 +1,4 @@
-"""Files that nobody vouches for: refused in a sentence, before they cost memory or time; defects stay defects."""
+"""Files that nobody vouches for: refused in a sentence before they cost anything; defects stay defects."""
 
 from __future__ import annotations
 
@@ -65,7 +65,8 @@ ONNX: dict[str, tuple[Callable[[], onnx.ModelProto], type[PolysplineError], str]
         lambda: model("y = AveragePool <kernel_shape = [2]> (x)", IMAGE, OUT), ShapeError, "over 2 axes",
     ),
     "a kernel that is not the weights'": (
-        lambda: model("y = Conv <kernel_shape = [3, 3]> (x, w)", IMAGE, OUT, w=KERNEL), ShapeError, "kernel_shape",
+        lambda: model("y = Conv <kernel_shape = [3, 3]> (x, w)", IMAGE, OUT, w=KERNEL), ShapeError,
+            "kernel_shape",
     ),
     "a misspelt attribute": (
         lambda: model("y = Conv <stride = [2, 2]> (x, w)", IMAGE, OUT, w=KERNEL), NetworkFileError,
@@ -80,7 +81,8 @@ ONNX: dict[str, tuple[Callable[[], onnx.ModelProto], type[PolysplineError], str]
         lambda: model("y = Conv <group = 0> (x, w)", IMAGE, OUT, w=KERNEL), ShapeError, "has 0 groups",
     ),
     "a negative dilation": (
-        lambda: model("y = Conv <dilations = [-1, -1]> (x, w)", IMAGE, OUT, w=KERNEL), ShapeError, "positive ones",
+        lambda: model("y = Conv <dilations = [-1, -1]> (x, w)", IMAGE, OUT, w=KERNEL), ShapeError,
+            "positive ones",
     ),
     "steps of zero": (
         lambda: model("y = MaxPool <kernel_shape = [2, 2], strides = [0, 1]> (x)", IMAGE, OUT), ShapeError,
@@ -90,7 +92,8 @@ ONNX: dict[str, tuple[Callable[[], onnx.ModelProto], type[PolysplineError], str]
         lambda: model("y = MaxPool <kernel_shape = [0, 2]> (x)", IMAGE, OUT), ShapeError, "positive ones",
     ),
     "a negative padding": (
-        lambda: model("y = MaxPool <kernel_shape = [2, 2], pads = [-1, 0, 0, 0]> (x)", IMAGE, OUT), ShapeError,
+        lambda: model("y = MaxPool <kernel_shape = [2, 2], pads = [-1, 0, 0, 0]> (x)", IMAGE, OUT),
+            ShapeError,
         "two numbers >= 0",
     ),
     "a bias of another shape": (
@@ -105,19 +108,24 @@ ONNX: dict[str, tuple[Callable[[], onnx.ModelProto], type[PolysplineError], str]
         UnsupportedLayerError, "type int4",
     ),
     "integers that float64 does not hold": (
-        lambda: model("c = Cast <to = 11> (x) y = Mul (c, w)", w=np.array([1, 2, 2**53 + 1])), PolysplineError, "float64",
+        lambda: model("c = Cast <to = 11> (x) y = Mul (c, w)", w=np.array([1, 2, 2**53 + 1])),
+            PolysplineError, "float64",
     ),
     "sizes that are no number": (
-        lambda: model('y = Resize <mode = "nearest"> (x, , s)', s=np.array([1, np.nan], np.float32)), ShapeError,
+        lambda: model('y = Resize <mode = "nearest"> (x, , s)', s=np.array([1, np.nan], np.float32)),
+            ShapeError,
         "expected a positive number for each",
     ),
-    "what nothing makes": (lambda: model("y = Relu (z)"), NetworkFileError, "'z', which nothing before it makes"),
+    "what nothing makes": (lambda: model("y = Relu (z)"), NetworkFileError,
+        "'z', which nothing before it makes"),
     "a second result that is not there": (
-        lambda: model("a, i = MaxPool <kernel_shape = [2, 2]> (x) y = Relu (i)", IMAGE, OUT), UnsupportedLayerError,
+        lambda: model("a, i = MaxPool <kernel_shape = [2, 2]> (x) y = Relu (i)", IMAGE, OUT),
+            UnsupportedLayerError,
         "result number 2",
     ),
     "what the checker alone refuses": (
-        lambda: model("y = Relu (x) z = Relu (x) z = Abs (x)"), NetworkFileError, "refused by the checker of onnx",
+        lambda: model("y = Relu (x) z = Relu (x) z = Abs (x)"), NetworkFileError,
+            "refused by the checker of onnx",
     ),
 }  # fmt: skip
 
@@ -140,12 +148,15 @@ TORCH: dict[str, tuple[list[dict[str, Any]], str]] = {
         "memory that nothing has written to",
     ),
     "what nothing makes": ([call("relu.default", "y", tensor("z"))], "'z', which nothing before it makes"),
-    "too many arguments": ([call("relu.default", "y", tensor("x"), one(1))], "gets 2 arguments; expected at most 1"),
+    "too many arguments": ([call("relu.default", "y", tensor("x"), one(1))],
+        "gets 2 arguments; expected at most 1"),
     "an argument of another kind": (
-        [call("leaky_relu.default", "y", tensor("x"), ints(1, 2))], "another kind of argument for negative_slope",
+        [call("leaky_relu.default", "y", tensor("x"), ints(1, 2))],
+            "another kind of argument for negative_slope",
     ),
     "other results": (
-        [call("relu.default", "y", tensor("x")) | {"outputs": [tensor("y"), tensor("z")]}], "other results than the 2",
+        [call("relu.default", "y", tensor("x")) | {"outputs": [tensor("y"), tensor("z")]}],
+            "other results than the 2",
     ),
     "weights that do not fit": ([call("linear.default", "y", tensor("x"), tensor("k"))], "expected a matrix"),
     "a power with a billion digits": (
@@ -273,9 +284,9 @@ def test_an_error_of_ours_on_a_good_file_stays_one(
     monkeypatch.setitem(torch_ops.OPERATORS, "relu", failing(error))
     with pytest.raises(error, match="a defect of ours"):
         load_network(torch_file(tmp_path / "model.pt2", [call("relu.default", "y", tensor("x"))]))
-    with warnings.catch_warnings(), pytest.raises(error, match="a defect of ours"):
-        warnings.simplefilter("ignore")
-        Network.from_torch(Lambda(torch.relu), input_shape=(3,))
+    module = Lambda(torch.relu)
+    with warnings.catch_warnings(action="ignore"), pytest.raises(error, match="a defect of ours"):
+        Network.from_torch(module, input_shape=(3,))
 
 
 def test_text_that_is_no_text_is_refused_in_a_sentence(tmp_path: Path) -> None:
