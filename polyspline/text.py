@@ -25,7 +25,7 @@ def cut(text: str, most: int) -> str:
 
 
 def visible(text: str) -> str:
-    """Write out what a terminal would act on or cannot show: control characters, marks of direction, lone surrogates.
+    """Write out what a terminal acts on or cannot show: control characters, marks of direction and the like.
 
     Line breaks and tabulators are left.
     """

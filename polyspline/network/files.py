@@ -80,7 +80,8 @@ def load_network(
     suffix = Path(path).suffix.lower()
     if suffix not in READERS:
         raise NetworkFileError(
-            f"network file {cut(name, LONGEST_WORD)!r} has an unknown suffix {cut(suffix, 40)!r}; expected {', '.join(READERS)}."
+            f"network file {cut(name, LONGEST_WORD)!r} has an unknown suffix {cut(suffix, 40)!r}; "
+            f"expected {', '.join(READERS)}."
         )
     source = f"network file {str(Path(path))!r}"
     try:

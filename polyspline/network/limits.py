@@ -40,7 +40,7 @@ class Limits:
     unpacked_bytes: int = field(default=2**32, metadata={"unit": "bytes of unpacked data"})
     program_bytes: int = field(default=2**26, metadata={"unit": "bytes of program text"})
     operators: int = field(default=2**12, metadata={"unit": "operators"})
-    entries: int = field(default=2**26, metadata={"unit": "numbers made by its operators"})
+    entries: int = field(default=2**25, metadata={"unit": "numbers made by its operators"})
     weights: int = field(default=2**25, metadata={"unit": "weights written out"})
 
     def __mul__(self, factor: float) -> Limits:

@@ -103,6 +103,8 @@ def read_arrays(
                 with archive.open(member) as stream:
                     key = member.filename.removesuffix(".npy")
                     arrays[key] = read_npy(stream, member.file_size, f"{name}: {shortened(key)}", error)
+    except PolysplineError:
+        raise
     except ARCHIVE_DAMAGE as damage:
         raise error(f"{name} is truncated or damaged ({type(damage).__name__}): write it again.") from damage
     except MemoryError as full:

@@ -41,7 +41,7 @@ class Call:
 
 
 def call_of(node: onnx.NodeProto, opset: int, place: str) -> Call:
-    """Attributes of a node, which are those that ONNX knows for its operator, of the types that it gives them.
+    """Attributes of a node: those that ONNX knows for its operator, of the types that it gives them.
 
     Parameters
     ----------
@@ -73,7 +73,12 @@ def call_of(node: onnx.NodeProto, opset: int, place: str) -> Call:
             raise NetworkFileError(
                 f"{place} of the ONNX model has an attribute {shortened(entry.name)} of no known type."
             ) from wrong
-        attributes[entry.name] = value.decode() if isinstance(value, bytes) else value
+        try:
+            attributes[entry.name] = value.decode() if isinstance(value, bytes) else value
+        except UnicodeError as wrong:
+            raise NetworkFileError(
+                f"{place} of the ONNX model has an attribute {shortened(entry.name)} that is no UTF-8."
+            ) from wrong
     if node.domain not in (*OWN_DOMAINS, "ai.onnx.ml"):
         return Call(attributes, opset)  # a custom operator, which is refused where it is run
     try:
@@ -88,10 +93,12 @@ def call_of(node: onnx.NodeProto, opset: int, place: str) -> Call:
         if entry.name not in schema.attributes:
             known = ", ".join(sorted(schema.attributes)) or "none"
             raise NetworkFileError(
-                f"{place} of the ONNX model has the attribute {shortened(entry.name)}, which {node.op_type} does "
+                f"{place} of the ONNX model has the attribute {shortened(entry.name)}, which "
+                f"{node.op_type} does "
                 f"not know; it knows {known}."
             )
-        expected = AttributeProto.AttributeType.Value(schema.attributes[entry.name].type.name)
+        kind: Any = schema.attributes[entry.name].type
+        expected = AttributeProto.AttributeType.Value(kind.name)
         if entry.type != expected:
             raise NetworkFileError(
                 f"{place} of the ONNX model has the attribute {shortened(entry.name)} of the type "

@@ -41,7 +41,8 @@ def _window(call: Call, sizes: Sequence[int], kernel: Sequence[int]) -> Window:
     before, after = pads[:dims], pads[dims:]
     if min(pads, default=0) < 0 or len(pads) != 2 * dims or mode not in _PADDINGS:
         raise ShapeError(
-            f"is padded by {list(pads)} ({mode}); expected two numbers >= 0 for each of {dims} axes, and one of "
+            f"is padded by {list(pads)} ({mode}); expected two numbers >= 0 for each of {dims} "
+            "axes, and one of "
             f"{', '.join(_PADDINGS)}."
         )
     window = Window(tuple(kernel), stride, before, after, dilation, bool(call["ceil_mode"]))
@@ -76,7 +77,8 @@ def _transposed(call: Call, x: Tensor, weight: Array, bias: Array | None = None)
     mode, wanted = call["auto_pad"] or "NOTSET", call["output_shape"]
     if len(extra) != dims or (wanted is not None and len(wanted) != dims):
         raise ShapeError(
-            f"has the output padding {extra} and the output shape {wanted}; expected a number for each of {dims} "
+            f"has the output padding {extra} and the output shape {wanted}; expected a number for "
+            f"each of {dims} "
             "axes."
         )
     if wanted is not None or mode in ("SAME_UPPER", "SAME_LOWER"):

@@ -24,7 +24,8 @@ _FEW = 4096
 _BOUNDED = frozenset(
     {
         "Compress", "NonZero", "Unique", "SequenceConstruct", "SequenceAt", "SequenceEmpty",
-        "SequenceErase", "SequenceInsert", "SequenceLength", "SplitToSequence", "ConcatFromSequence", "Constant",
+        "SequenceErase", "SequenceInsert", "SequenceLength", "SplitToSequence", "ConcatFromSequence",
+        "Constant",
         "ArrayFeatureExtractor", "Optional", "OptionalGetElement", "OptionalHasElement", "LabelEncoder",
     }
 )  # fmt: skip
@@ -33,11 +34,12 @@ _LOOPING = frozenset(
     {
         "AveragePool", "AffineGrid", "Col2Im", "Conv", "ConvInteger", "ConvTranspose", "DFT", "DeformConv",
         "GRU", "GridSample", "LSTM", "LpPool", "MaxPool", "MaxRoiPool", "MaxUnpool", "MelWeightMatrix",
-        "NonMaxSuppression", "QLinearConv", "RNN", "Resize", "RoiAlign", "STFT", "TfIdfVectorizer", "Upsample",
+        "NonMaxSuppression", "QLinearConv", "RNN", "Resize", "RoiAlign", "STFT", "TfIdfVectorizer",
+        "Upsample",
     }
 )  # fmt: skip
 _LOOP_WEIGHTS = 256
-"""Operators that the reference implementation goes through entry by entry, and how many weights each counts for."""
+"""What the reference implementation goes through entry by entry, and how many weights an entry counts for."""
 
 
 def evaluated(graph: Graph, node: onnx.NodeProto, inputs: list[Any], opset: int) -> list[Any]:

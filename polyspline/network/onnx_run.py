@@ -276,7 +276,8 @@ def _plain(value: Any) -> Any:
     """
     if isinstance(value, np.ndarray) and value.dtype.name not in _REALS:
         raise UnsupportedLayerError(
-            f"computes with constants of the type {value.dtype}; supported are floats, integers and truth values"
+            f"computes with constants of the type {value.dtype}; supported are floats, integers and "
+            "truth values"
         )
     if isinstance(value, np.ndarray) and value.dtype.kind not in "iub":
         return exact_floats(value, "a constant of the model")

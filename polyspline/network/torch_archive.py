@@ -295,9 +295,9 @@ def _target(text: str, place: str) -> Any:
     if text in NUMBER_FUNCTIONS:
         return NUMBER_FUNCTIONS[text]
     match = _OPERATOR.fullmatch(text)
-    packet = getattr(torch.ops.aten, match.group(1), None) if match else None
-    overloads = packet.overloads() if isinstance(packet, torch._ops.OpOverloadPacket) else []
-    if match is None or match.group(2) not in overloads:
+    packet: Any = getattr(torch.ops.aten, match.group(1), None) if match else None
+    listed: Any = packet.overloads if isinstance(packet, torch._ops.OpOverloadPacket) else list
+    if match is None or match.group(2) not in listed():
         if text.startswith(_CONTROL_FLOW):
             raise UnsupportedLayerError(
                 f"{place}: calls {text}, which is control flow; only straight programs are supported."

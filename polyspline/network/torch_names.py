@@ -70,7 +70,8 @@ LINEAR = frozenset(
 
 UNINITIALISED = frozenset(
     {
-        "empty", "empty_like", "empty_strided", "empty_permuted", "empty_quantized", "_empty_affine_quantized",
+        "empty", "empty_like", "empty_strided", "empty_permuted", "empty_quantized",
+        "_empty_affine_quantized",
         "_empty_per_channel_affine_quantized", "new_empty", "new_empty_strided", "resize", "resize_as",
         "resize_", "resize_as_", "set_", "set", "_resize_output", "_resize_output_",
     }
@@ -88,7 +89,7 @@ CONSTANTS = frozenset(
         "masked_select", "searchsorted", "bucketize", "median", "lift_fresh", "cross", "equal", "allclose",
     }
 )  # fmt: skip
-"""Operators that constants may be computed by, besides the other ones here, torch's core ones and pointwise ones."""
+"""Operators that constants may be computed by, besides the other ones here, core ones and pointwise ones."""
 
 UNBOUNDED = frozenset(
     {"bincount", "histc", "repeat_interleave", "one_hot", "col2im", "max_unpool2d", "max_unpool3d"}
@@ -107,7 +108,8 @@ NOT_LARGER = frozenset(
         "ravel", "pixel_shuffle", "pixel_unshuffle", "channel_shuffle", "diagonal", "scatter", "index_copy",
         "index_fill", "adjoint", "hsplit", "vsplit", "dsplit", "size", "sym_size", "numel", "sym_numel",
         "dim", "clone", "detach", "contiguous", "alias", "to", "_to_copy", "lift_fresh_copy", "lift_fresh",
-        "item", "_local_scalar_dense", "softmax", "log_softmax", "cumsum", "cumprod", "sum", "mean", "amax", "amin",
+        "item", "_local_scalar_dense", "softmax", "log_softmax", "cumsum", "cumprod", "sum", "mean",
+        "amax", "amin",
         "layer_norm", "group_norm", "triu", "tril",
     }
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""What torch says of a call before it is made: whether it takes the arguments, and how large the results are."""
+"""What torch says of a call beforehand: whether it takes the arguments, and how large the results are."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ FAILURES = (
 
 
 def told(wrong: BaseException) -> UnsupportedLayerError:
-    """Make the sentence for what an operator of torch raises."""
+    """Turn into a sentence what an operator of torch raises."""
     line = (str(wrong).strip().splitlines() or [type(wrong).__name__])[0].rstrip(". ")
     return UnsupportedLayerError(f"does not take what it gets ({line})")
 
 
 def called(target: Callable[..., Any], args: tuple[Any, ...] | list[Any], kwargs: dict[str, Any]) -> Any:
-    """Result of an operator of torch.
+    """Call an operator of torch.
 
     Raises
     ------

@@ -92,7 +92,8 @@ def run_program(
             continue
         if not isinstance(results, list | tuple) or len(results) != len(step.outputs):
             raise NetworkFileError(
-                f"{step.place}: {step.target} has other results than the {len(step.outputs)} that the program "
+                f"{step.place}: {step.target} has other results than the {len(step.outputs)} that "
+                "the program "
                 "names: it is damaged."
             )
         values |= dict(zip(step.outputs, results, strict=True))

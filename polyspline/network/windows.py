@@ -135,7 +135,8 @@ def transposed_convolution(
     sizes = x.shape[2:]
     if len(output_padding) != len(sizes) or min(output_padding) < 0 or weight.shape[0] % groups:
         raise ShapeError(
-            f"has weights of shape {weight.shape} in {groups} groups and the output padding {output_padding}; "
+            f"has weights of shape {weight.shape} in {groups} groups and the output padding "
+            f"{output_padding}; "
             "expected channels that fall into the groups, and a padding for each axis."
         )
     lengths = []
@@ -177,7 +178,8 @@ def _check(
     """
     if x.ids.ndim < 3 or weight.ndim != x.ids.ndim or len(window.kernel) != x.ids.ndim - 2:
         raise ShapeError(
-            f"has weights of shape {weight.shape} for an input of shape {x.shape}; expected a batch, channels "
+            f"has weights of shape {weight.shape} for an input of shape {x.shape}; expected a "
+            "batch, channels "
             "and at least one further axis, and as many axes for the weights."
         )
     if groups < 1 or outputs[0] % groups:

@@ -101,7 +101,13 @@ DECISIONS = [
     ),
     Decision("sums-above-the-range", [[[1e308], [1]]], [[0, 0.5]], ["relu"], cube(1), 3, 2),
     Decision(
-        "values-whose-sum-overflows", [[[1e308], [3], [0]]], [[0.1, 0, 0.3]], ["softshrink:1.0"], cube(1), 5, 4
+        "values-whose-sum-overflows",
+        [[[1e308], [3], [0]]],
+        [[0.1, 0, 0.3]],
+        ["softshrink:1.0"],
+        cube(1),
+        5,
+        4,
     ),
     Decision(
         "values-whose-sum-overflows-in-space",

@@ -1,4 +1,4 @@
-"""Files of every format that readers take, and what may happen to them: mutated bytes and mutated structure."""
+"""Files of every format that readers take, with their bytes or their structure changed."""
 
 from __future__ import annotations
 
@@ -57,7 +57,8 @@ HEADERS = (
 SPELLINGS = (
     "relu", "max:0", "max:-1", "max:1000000000000", "relu*1000000000000", "relu*0", "max:" + "9" * 5000,
     "piecewise:nan/0,1/0,0", "piecewise:0/inf,1/0,0", "hardtanh:1,0", "leaky_relu:" + "1" * 2_000_000,
-    "prelu:1,2,3,4", "\x1b[31mred\x1b[0m", "relu|" * 1000, "softshrink:-1", "x" * 2_000_000, "", "|", "*", "max:",
+    "prelu:1,2,3,4", "\x1b[31mred\x1b[0m", "relu|" * 1000, "softshrink:-1", "x" * 2_000_000, "", "|", "*",
+        "max:",
 )  # fmt: skip
 
 
@@ -141,7 +142,7 @@ def array_members(arrays: Arrays) -> dict[str, bytes]:
 
 
 def changed_arrays(arrays: Arrays, rng: Generator) -> bytes:
-    """An npz file of other arrays: one left out, of another shape or type, with other numbers, or headed badly."""
+    """An npz file of other arrays: one left out, of another shape, with other numbers, or headed badly."""
     members = array_members(arrays)
     name = str(rng.choice(sorted(arrays)))
     key = f"{name}.npy"
@@ -225,7 +226,7 @@ def onnx_files(rng: Generator) -> ReaderCase:
 
 
 def torch_files(rng: Generator) -> ReaderCase:
-    """Exported programs of torch, with bytes or values of their JSON changed, and ones made to exhaust a reader."""
+    """Exported programs of torch, with bytes or JSON changed, and ones made to exhaust a reader."""
     share = rng.random()
     name = str(rng.choice(sorted(PROGRAMS)))
     if share < 0.3:

@@ -1,4 +1,4 @@
-"""ONNX models for the readers' fuzzer: sound ones, changes of their structure, and ones made to exhaust a reader."""
+"""ONNX models for the readers' fuzzer: sound ones, changes of them, and ones made to exhaust a reader."""
 
 from __future__ import annotations
 
@@ -31,7 +31,8 @@ def _dense() -> onnx.ModelProto:
 
 def _convolutional() -> onnx.ModelProto:
     body = """
-        c = Conv <pads = [1, 1, 1, 1], strides = [1, 1], dilations = [1, 1], group = 1, kernel_shape = [3, 3]> (x, w, b)
+        c = Conv <pads = [1, 1, 1, 1], strides = [1, 1], dilations = [1, 1], group = 1,
+                  kernel_shape = [3, 3]> (x, w, b)
         n = BatchNormalization <epsilon = 0.001> (c, s, o, m, v) r = Relu (n)
         p = MaxPool <kernel_shape = [2, 2], strides = [2, 2]> (r)
         a = AveragePool <kernel_shape = [2, 2], count_include_pad = 1> (p)
@@ -101,12 +102,17 @@ _TEXTS = (
     "bij,jk->bik",
 )
 _OPERATORS = (
-    "Relu", "Neg", "Abs", "Add", "Mul", "Conv", "MaxPool", "AveragePool", "Resize", "Reshape", "Expand", "Tile", "Pad",
-    "Transpose", "Gather", "GatherND", "Concat", "Split", "Slice", "ReduceMax", "ReduceMean", "ReduceSum", "CumSum",
-    "Einsum", "MatMul", "Gemm", "BatchNormalization", "ConvTranspose", "If", "Loop", "Cast", "Clip", "PRelu", "Range",
-    "ConstantOfShape", "OneHot", "EyeLike", "DepthToSpace", "Flatten", "Squeeze", "Unsqueeze", "Where", "Trilu",
+    "Relu", "Neg", "Abs", "Add", "Mul", "Conv", "MaxPool", "AveragePool", "Resize", "Reshape", "Expand",
+    "Tile", "Pad",
+    "Transpose", "Gather", "GatherND", "Concat", "Split", "Slice", "ReduceMax", "ReduceMean", "ReduceSum",
+    "CumSum",
+    "Einsum", "MatMul", "Gemm", "BatchNormalization", "ConvTranspose", "If", "Loop", "Cast", "Clip",
+    "PRelu", "Range",
+    "ConstantOfShape", "OneHot", "EyeLike", "DepthToSpace", "Flatten", "Squeeze", "Unsqueeze", "Where",
+    "Trilu",
     "ScatterND", "GlobalMaxPool", "GlobalAveragePool", "Shape", "Size", "Dropout", "Pow", "Div", "Max", "Min",
-    "HardSigmoid", "Shrink", "Sign", "Greater", "NonZero", "Compress", "SequenceConstruct", "ConcatFromSequence", "Foo",
+    "HardSigmoid", "Shrink", "Sign", "Greater", "NonZero", "Compress", "SequenceConstruct",
+    "ConcatFromSequence", "Foo",
 )  # fmt: skip
 
 
@@ -246,7 +252,8 @@ def _names(model: onnx.ModelProto, rng: Generator) -> None:
 
 
 _CHANGES: tuple[Callable[[onnx.ModelProto, Generator], None], ...] = (
-    _attribute, _attribute, _new_attribute, _operator, _inputs, _order, _initializer, _initializer, _declared, _names,
+    _attribute, _attribute, _new_attribute, _operator, _inputs, _order, _initializer, _initializer,
+        _declared, _names,
 )  # fmt: skip
 
 
@@ -375,16 +382,20 @@ def evil_models() -> Iterator[Callable[[], bytes]]:
     yield _constants("y = MaxPool <kernel_shape = [3], pads = [0, 0]> (x)")
     three = "float[1, 1, 3] x"
     yield _written(
-        f"{_HEAD} net ({three}) => (float[1, 1, M] y) {{ y = MaxPool <kernel_shape = [1000000], pads = [999999, 999999]> (x) }}"
+        f"{_HEAD} net ({three}) => (float[1, 1, M] y) "
+        f"{{ y = MaxPool <kernel_shape = [1000000], pads = [999999, 999999]> (x) }}"
     )
     yield _written(
-        f"{_HEAD} net ({three}) => (float[1, 1, M] y) {{ y = AveragePool <kernel_shape = [2], pads = [0, 1000000000000]> (x) }}"
+        f"{_HEAD} net ({three}) => (float[1, 1, M] y) "
+        f"{{ y = AveragePool <kernel_shape = [2], pads = [0, 1000000000000]> (x) }}"
     )
     yield _written(
-        f"{_HEAD} net ({three}) => (float[1, 1, M] y) {{ y = AveragePool <kernel_shape = [0], strides = [0]> (x) }}"
+        f"{_HEAD} net ({three}) => (float[1, 1, M] y) "
+        f"{{ y = AveragePool <kernel_shape = [0], strides = [0]> (x) }}"
     )
     yield _written(
-        f"{_HEAD} net (float[1, 1, 4, 4] x) => (float[1, 1, A, B] y) {{ y = AveragePool <kernel_shape = [2]> (x) }}"
+        f"{_HEAD} net (float[1, 1, 4, 4] x) => (float[1, 1, A, B] y) "
+        f"{{ y = AveragePool <kernel_shape = [2]> (x) }}"
     )
     yield _written(f"{_HEAD} net (float[N, 1000000000] x) => (float[N, 1000000000] y) {{ y = Relu (x) }}")
     yield _written(
@@ -392,7 +403,8 @@ def evil_models() -> Iterator[Callable[[], bytes]]:
     )
     yield _written(f"{_HEAD} net (float[N, 3] x) => (float[N, 1] y) {{ y = ReduceMax <axes = [7]> (x) }}")
     yield _written(
-        '<ir_version: 10, opset_import: ["" : 13]> net (float[N, 3] x) => (float[N, 1] y) { y = ReduceMax <axes = [7]> (x) }'
+        '<ir_version: 10, opset_import: ["" : 13]> net (float[N, 3] x) => (float[N, 1] y) '
+        "{ y = ReduceMax <axes = [7]> (x) }"
     )
     yield _written(
         f'{_HEAD} net (float[N, 3] x) => (float[N, M] y) {{ y = Einsum <equation = "ij,k->ijk"> (x, x) }}'

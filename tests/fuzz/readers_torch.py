@@ -1,4 +1,4 @@
-"""Exported programs of torch for the readers' fuzzer, written out by hand so that they are always the same."""
+"""Exported programs of torch for the readers' fuzzer, written by hand so that they are always the same."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ def call(target: str, output: str, *args: Any, **kwargs: Any) -> dict[str, Any]:
     entries += [{"name": name, "arg": arg, "kind": 2} for name, arg in kwargs.items()]
     stack = {"nn_module_stack": "L__self__,,torch.nn.modules.container.Sequential"}
     return {
-        "target": f"torch.ops.aten.{target}", "inputs": entries, "outputs": [tensor(output)], "metadata": stack
+        "target": f"torch.ops.aten.{target}", "inputs": entries, "outputs": [tensor(output)],
+            "metadata": stack
     }  # fmt: skip
 
 
@@ -133,21 +134,32 @@ PROGRAMS: dict[str, Callable[[], Program]] = {
 }  # fmt: skip
 
 _VALUES: tuple[Any, ...] = (
-    None, True, 0, 1, -1, 7, 10**6, 10**12, 2**63, -(2**63), 10**40, 0.5, 1e308, float("nan"), "", "x", "Infinity",
+    None, True, 0, 1, -1, 7, 10**6, 10**12, 2**63, -(2**63), 10**40, 0.5, 1e308, float("nan"), "", "x",
+        "Infinity",
     "n" * 2_000_000, "\x1b[2J", [], [0], {}, {"name": "x"}, {"as_int": 0}, {"as_tensor": {"name": "x"}}, [[]],
     {"as_name": "nothing"}, {"as_none": True},
 )  # fmt: skip
 _TARGETS = (
-    "empty.memory_format", "empty_like.default", "new_empty.default", "full.default", "repeat.default", "expand.default",
-    "as_strided.default", "eye.default", "arange.default", "linspace.default", "relu.default", "add.Tensor", "mul.Tensor",
-    "conv2d.default", "conv_transpose2d.input", "max_pool2d.default", "avg_pool2d.default", "amax.default", "sum.dim_IntList",
-    "batch_norm.default", "view.default", "permute.default", "unfold.default", "im2col.default", "pad.default", "cat.default",
-    "index.Tensor", "gather.default", "where.self", "clamp.default", "prelu.default", "threshold.default", "matmul.default",
-    "bmm.default", "einsum.default", "upsample_nearest2d.default", "upsample_bilinear2d.default", "diff.default",
-    "pixel_shuffle.default", "adaptive_avg_pool2d.default", "cumsum.default", "repeat_interleave.Tensor", "set_.source_Tensor",
-    "resize_.default", "from_file.default", "_sparse_coo_tensor_unsafe.default", "max.dim", "topk.default", "kron.default",
-    "tensordot.default", "lerp.Scalar", "bilinear.default", "split.Tensor", "unbind.int", "dropout.default", "gt.Scalar",
-    "quantize_per_tensor.default", "item.default", "nonzero.default", "__getitem__", "sgn.default", "to.dtype", "zeros.default",
+    "empty.memory_format", "empty_like.default", "new_empty.default", "full.default", "repeat.default",
+    "expand.default",
+    "as_strided.default", "eye.default", "arange.default", "linspace.default", "relu.default",
+    "add.Tensor", "mul.Tensor",
+    "conv2d.default", "conv_transpose2d.input", "max_pool2d.default", "avg_pool2d.default",
+    "amax.default", "sum.dim_IntList",
+    "batch_norm.default", "view.default", "permute.default", "unfold.default", "im2col.default",
+    "pad.default", "cat.default",
+    "index.Tensor", "gather.default", "where.self", "clamp.default", "prelu.default", "threshold.default",
+    "matmul.default",
+    "bmm.default", "einsum.default", "upsample_nearest2d.default", "upsample_bilinear2d.default",
+    "diff.default",
+    "pixel_shuffle.default", "adaptive_avg_pool2d.default", "cumsum.default", "repeat_interleave.Tensor",
+    "set_.source_Tensor",
+    "resize_.default", "from_file.default", "_sparse_coo_tensor_unsafe.default", "max.dim",
+    "topk.default", "kron.default",
+    "tensordot.default", "lerp.Scalar", "bilinear.default", "split.Tensor", "unbind.int",
+    "dropout.default", "gt.Scalar",
+    "quantize_per_tensor.default", "item.default", "nonzero.default", "__getitem__", "sgn.default",
+    "to.dtype", "zeros.default",
 )  # fmt: skip
 
 
@@ -247,7 +259,8 @@ def evil_programs() -> Iterator[Callable[[], bytes]]:
     yield partial(_evil, [call("relu.default", "y", tensor("nothing"))])
     yield partial(_evil, [call("relu.default", "y", tensor("x"))], "nothing")
     yield partial(_evil, [call("kron.default", "y", tensor("x"), tensor("w"))])
-    yield partial(_evil, [call("cat.default", f"a{i + 1}", {"as_tensors": [{"name": f"a{i}" if i else "x"}] * 2}, one(1))
+    yield partial(_evil, [call("cat.default", f"a{i + 1}",
+        {"as_tensors": [{"name": f"a{i}" if i else "x"}] * 2}, one(1))
                           for i in range(40)], "a40")  # fmt: skip
     yield partial(
         _evil,

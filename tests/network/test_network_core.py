@@ -184,3 +184,20 @@ def test_reading_networks_and_domains_loads_nothing_heavy() -> None:
         "assert not heavy & set(sys.modules), heavy & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_a_layer_may_spell_the_unit_of_each_output() -> None:
+    net = Network.from_layers([[[1.0], [2.0], [3.0]]], [[0.0, 0.0, 0.0]], [["relu", "max:2"]])
+    assert net == Network.from_layers([[[1.0], [2.0], [3.0]]], [[0.0, 0.0, 0.0]], ["relu|max:2"])
+    with pytest.raises(UnknownActivationError, match="layer 0: unknown activation 'tanh'"):
+        Network.from_layers([[[1.0], [2.0]]], [[0.0, 0.0]], [["relu", "tanh"]])
+    with pytest.raises(ShapeError, match="2 units of 2 rows for 3 rows"):
+        Network.from_layers([[[1.0], [2.0], [3.0]]], [[0.0, 0.0, 0.0]], [["relu", "identity"]])
+
+
+def test_truth_values_mask_as_ones_and_zeros_do() -> None:
+    net = Network.from_layers([[[1.0], [2.0]], [[1.0, 1.0]]], [[0.0, 0.0], [0.0]])
+    kept = net.with_dropout([np.array([1.0, 0.0])])
+    assert net.with_dropout([np.array([True, False])]) == net.with_dropout([[True, False]]) == kept
+    kept = net.with_dropconnect([None, np.array([[0.0, 1.0]])])
+    assert net.with_dropconnect([None, np.array([[False, True]])]) == kept
