@@ -24,7 +24,9 @@ def cases() -> tuple[Known, ...]:
     zoo = families()
     return (
         known(problem(random_weights([2, 5, 4, 1], 1), "relu"), cube(2)),
-        known(problem(random_weights([3, 4, 3, 1], 2), "leaky_relu:0.1"), polytope(simplex_with_cuts(3, 2, 1))),
+        known(
+            problem(random_weights([3, 4, 3, 1], 2), "leaky_relu:0.1"), polytope(simplex_with_cuts(3, 2, 1))
+        ),
         known(problem(random_weights([2, 4, 3, 1], 3), "hardtanh"), cube(2)),
         known(problem(random_weights([1, 4, 4, 1], 4), "abs"), whole_space(1)),
         known(problem(zoo["zero-biases-2"], "relu"), whole_space(2)),
@@ -75,8 +77,8 @@ def _edge_added(draw: Draw, claim: Claim) -> Claim:
     if not others:
         return claim
     order = sorted([*proof.neighbours, draw.choice(others)], reverse=True)
-    known_flags = dict(zip(proof.neighbours, proof.flags, strict=True))
-    return claim.with_proof(i, neighbours=order, flags=[known_flags.get(j, draw.randrange(2)) for j in order])
+    flags = dict(zip(proof.neighbours, proof.flags, strict=True))
+    return claim.with_proof(i, neighbours=order, flags=[flags.get(j, draw.randrange(2)) for j in order])
 
 
 def _edge_moved(draw: Draw, claim: Claim) -> Claim:
@@ -139,11 +141,11 @@ def _row(draw: Draw, claim: Claim) -> Claim:
 def _renumbered(claim: Claim, order: list[int]) -> Claim:
     """Regions in another order, or without some; edges follow."""
     place = {i: k for k, i in enumerate(order)}
-    around = {i: {} for i in range(len(claim.proofs))}  # type: dict[int, dict[int, tuple[int, list[Any]]]]
-    for i, proof in enumerate(claim.proofs):
-        points = iter(proof.points)
-        for j, flag in zip(proof.neighbours, proof.flags, strict=True):
-            around[i][j] = (flag, [next(points)] if flag > 1 else [])
+    around: list[dict[int, tuple[int, list[Any]]]] = []
+    for proof in claim.proofs:
+        stored = iter(proof.points)
+        pairs = zip(proof.neighbours, proof.flags, strict=True)
+        around.append({j: (flag, [next(stored)] if flag > 1 else []) for j, flag in pairs})
     proofs: list[RegionProof] = []
     for k, i in enumerate(order):
         links: dict[int, tuple[int, list[Any]]] = {}
@@ -168,7 +170,8 @@ def _renumbered(claim: Claim, order: list[int]) -> Claim:
 
 def _region_dropped(draw: Draw, claim: Claim) -> Claim:
     i = _some(draw, claim)
-    return _renumbered(claim, [k for k in range(len(claim.proofs)) if k != i]) if len(claim.proofs) > 1 else claim
+    kept = [k for k in range(len(claim.proofs)) if k != i]
+    return _renumbered(claim, kept) if kept else claim
 
 
 def _region_twice(draw: Draw, claim: Claim) -> Claim:
@@ -227,7 +230,7 @@ def main(count: int) -> int:
         if status == 0 and not true:
             print(f"seed {seed}: a false claim is accepted: {sentence}")
             return 1
-    print(f"{count} corruptions: {outcomes[1]} refused, {outcomes[2]} unreadable, {outcomes[0]} true and accepted")
+    print(f"{count}: {outcomes[1]} refused, {outcomes[2]} unreadable, {outcomes[0]} true and accepted")
     return 0
 
 

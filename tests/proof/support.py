@@ -66,14 +66,14 @@ def is_true(claim: Claim, truth: OraclePartition) -> bool:
     """Whether what a certificate claims holds, by the oracle."""
     pieces = [int(count) for count in claim.net.n_pieces]
     codes = [_unpacked(proof.code, pieces) for proof in claim.proofs]
-    edges = {frozenset((codes[i], codes[j])) for i, proof in enumerate(claim.proofs) for j in proof.neighbours}
+    pairs = [(i, j) for i, proof in enumerate(claim.proofs) for j in proof.neighbours]
+    edges = {frozenset((codes[i], codes[j])) for i, j in pairs}
     around = {edge for edge in truth.edges if edge & set(codes[: claim.expanded])}
-    listed = sum(len(proof.neighbours) for proof in claim.proofs)
     everything = claim.expanded < len(codes) or set(codes) == set(truth.codes)
     return (
         0 < len(codes) == len(set(codes))
         and set(codes) <= set(truth.codes)
-        and listed == len(edges)
+        and len(pairs) == len(edges)
         and around <= edges <= truth.edges
         and everything
     )

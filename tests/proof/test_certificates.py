@@ -215,8 +215,8 @@ def test_the_checker_runs_alone(plane: Any, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "activation",
-    ["relu", "leaky_relu:0.1", "hardtanh:-2,2", "relu6", "abs", "softshrink", "max:2", "prelu:0.1,0.2,0.3,0.4",
-     "piecewise:0,1/0,1,1/0,0,0", "relu*2|max:2", "identity|relu|abs*2"],
+    ["relu", "leaky_relu:0.1", "hardtanh:-2,2", "relu6", "abs", "softshrink", "max:2",
+     "prelu:0.1,0.2,0.3,0.4", "piecewise:0,1/0,1,1/0,0,0", "relu*2|max:2", "identity|relu|abs*2"],
 )  # fmt: skip
 def test_the_digest_of_a_network_file_is_that_of_the_certificate(activation: str, tmp_path: Path) -> None:
     from scipy.sparse import csr_array
@@ -224,8 +224,8 @@ def test_the_digest_of_a_network_file_is_that_of_the_certificate(activation: str
     rng = np.random.default_rng(0)
     first, second = rng.normal(size=(4, 2)), np.array([[0.0, 1.0], [2.0, 0.0]])
     width = len(ps.Network.from_layers([first], [None], [activation])(np.zeros(2)))
-    second = csr_array(np.resize(second, (3, width)))
-    net = ps.Network.from_layers([first, second], [None, -np.zeros(3)], [activation, "identity"])
+    sparse = csr_array(np.resize(second, (3, width)))
+    net = ps.Network.from_layers([first, sparse], [None, -np.zeros(3)], [activation, "identity"])
     net.save(tmp_path / "net.npz")
     raw = digest.network_bytes(*digest.read_network(str(tmp_path / "net.npz")))
     assert hashlib.sha256(raw).digest() == hashlib.sha256(network_tables(net)).digest()

@@ -19,7 +19,9 @@ def saved(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_a_run_is_proven_and_its_certificate_accepted(saved: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_run_is_proven_and_its_certificate_accepted(
+    saved: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     source, proof, net = saved / "run.polyspline", saved / "run.polyspline.proof", saved / "net.npz"
     assert run(["prove", str(source)]) == 0
     assert run(["check", str(proof), "--net", str(net)]) == 0

@@ -6,6 +6,7 @@ right partition, and the rows that do not follow have the best index sets that t
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ import numpy as np
 import polyspline as ps
 from polyspline.errors import InvariantError
 from polyspline.proof import check as checker
-from polyspline.proof.writer import Floats, Prover, Row, tight_rows
+from polyspline.proof.bases import tight_rows
+from polyspline.proof.writer import Floats, Prover, Row
 from tests.proof.support import Claim
 
 DATA = Path(__file__).parent / "data"
@@ -79,14 +81,14 @@ def wrong_partitions() -> dict[str, tuple[Any, Any, list[tuple[int, ...]]]]:
 
 
 def claim_of_codes(net: Any, domain: Any, codes: list[tuple[int, ...]]) -> Claim:
-    """Claim that some codes are all regions, those being neighbours whose codes follow each other on a line."""
+    """Claim that some codes are all regions, and neighbours those that follow each other on a line."""
     right = ps.enumerate_regions(net, domain, method="walk")
     places = [right.index_of(code) for code in codes]
     # Where a code is no region, a point of the domain stands for its witness.
     middle = np.asarray(domain.default_start())
     witnesses = np.array([right.witnesses[i] if i >= 0 else middle for i in places])
     order = np.argsort(witnesses[:, 0], kind="stable")
-    edges = [sorted((int(a), int(b))) for a, b in zip(order, order[1:], strict=False)]
+    edges = [sorted((int(a), int(b))) for a, b in pairwise(order)]
     part = ps.Partition(
         net, domain, right.packing.pack(np.array(codes)), witnesses, np.ones(len(codes), dtype=np.bool_),
         np.array(edges, dtype=np.int32).reshape(-1, 2), np.zeros(len(edges), dtype=np.int32),
