@@ -1,6 +1,6 @@
 """Single-bit damage to run files: ``python -m tests.partition.damage rows|file [RUN]``, every bit.
 
-Of the values of every row (a minute or two), or of the file itself (half an hour); without a file, of a
+Of the values of every row (under a minute), or of the file itself (some ten minutes); without a file, of a
 run of a small network. A flip is right if the file is then refused, or read as the very
 same run. `every_flip` gives the flips in the values of rows, `raw_flips` those in the bytes of the file.
 """
@@ -102,6 +102,7 @@ def wrong_flips(path: Path, flips: Iterator[Flip] | list[Flip], folder: Path) ->
     for flip in flips:
         shutil.copyfile(path, copy)
         with closing(connect(copy)) as connection:
+            connection.execute("PRAGMA synchronous = OFF")
             taken = apply_flip(connection, flip)
         if taken and not is_right(copy, whole):
             wrong.append(flip)
