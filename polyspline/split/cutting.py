@@ -76,10 +76,10 @@ def _new_vertex(
 
     With true values b below and a above, computed B and A, off by at most BOUNDs, the share
     ``B / (A + B)`` of the edge is off by at most ``((1 - share) BOUND_b + share BOUND_a) / (a + b)``, and
-    ``a + b`` is at least ``A + B`` less both bounds. Where that says nothing, the true vertex is somewhere
-    on the edge all the same; nor does it where the sum may have overflowed. The computed vertex is a mean of computed vertices, so it is near the domain.
-    Coordinates are of size one (`reach` at least), and five roundings of numbers of that size are few
-    against the last term.
+    ``a + b`` is at least ``A + B`` less both bounds. Where that says nothing, or the sum may have
+    overflowed, the true vertex is somewhere on the edge all the same. The computed vertex is a mean of
+    computed vertices, so it is near the domain. Coordinates are of size one (`reach` at least), and five
+    roundings of numbers of that size are few against the last term.
     """
     low = cells.vertex[low_entry]
     up = cells.vertex[up_entry]

@@ -80,8 +80,8 @@ def test_the_python_examples_run_and_give_the_figures_they_say(beside_examples: 
 
 def test_the_command_line_is_spelled_as_the_help_does(polyspline: Polyspline) -> None:
     (synopsis,) = blocks("text")
-    commands = ("enumerate", "count", "prove", "check", "info", "invert", "analyse", "export", "plot", "warmup")
-    for command in commands:
+    commands = "enumerate count prove check info invert analyse export plot warmup"
+    for command in commands.split():
         described = synopsis.partition(f"polyspline {command} ")[2].partition("polyspline ")[0]
         shown = polyspline(command, "--help").stdout
         # The synopsis has -o for the run file's --output.
