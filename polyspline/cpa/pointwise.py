@@ -252,9 +252,7 @@ def _member_start(layers: Sequence[Layer]) -> IntArray:
 # ---- exact
 
 
-def _exactly(
-    layers: Sequence[Layer], z: FloatArray
-) -> tuple[IntArray, IntArray, BoolArray, DyadicMatrix]:
+def _exactly(layers: Sequence[Layer], z: FloatArray) -> tuple[IntArray, IntArray, BoolArray, DyadicMatrix]:
     """Lowest and highest pieces (N,), largest members (M,) and values (D, 1) of one point, all exact."""
     # Here, so that reading a network does not load exact arithmetic.
     from polyspline.cpa.exact import exact_network

@@ -74,9 +74,7 @@ def least_along(goal: Goal, maps: RegionMaps, y: Floats, multipliers: Floats) ->
         largest = np.sum(size * (np.abs(goal.target) + np.abs(maps.offset) + maps.error), axis=1)
         largest += np.sum(multipliers * (np.abs(maps.sides) + maps.slack + np.abs(maps.rows) @ reach), axis=1)
         largest += _transposed(np.abs(maps.slope), size) @ reach
-        return np.asarray(
-            value - _terms(y, multipliers, reach) * largest - _underflow(y, multipliers, reach)
-        )
+        return np.asarray(value - _terms(y, multipliers, reach) * largest - _underflow(y, multipliers, reach))
 
 
 def _underflow(y: Floats, multipliers: Floats, reach: Floats) -> Floats:
