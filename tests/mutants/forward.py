@@ -15,6 +15,7 @@ _POINTWISE = "polyspline/cpa/pointwise.py"
 
 _ROW_TESTS = ("tests/cpa/test_row_bounds.py",)
 _BOTH = ("tests/cpa/test_row_bounds.py", "tests/split/test_split_bounds.py")
+_KERNEL_TESTS = ("tests/solvers/test_steps_kernel.py", *_BOTH)
 _STEP_TESTS = ("tests/solvers/test_steps.py",)
 _SOUND = ("tests/agreement/test_sound_decisions.py",)
 _RANGE = ("tests/cpa/test_equilibrate.py", *_SOUND)
@@ -28,7 +29,7 @@ MUTANTS: tuple[Mutant, ...] = (
         _KERNEL,
         "return (carried + (terms + 2.0) * ROUNDOFF * size) * SAFETY +",
         "return ((terms + 2.0) * ROUNDOFF * size) * SAFETY +",
-        _BOTH,
+        _KERNEL_TESTS,
         "errors of the layer before are lost",
     ),
     Mutant(
@@ -36,7 +37,7 @@ MUTANTS: tuple[Mutant, ...] = (
         _KERNEL,
         "return (carried + (terms + 2.0) * ROUNDOFF * size) * SAFETY +",
         "return carried * SAFETY +",
-        _BOTH,
+        _KERNEL_TESTS,
         "sums of products count as exact",
     ),
     Mutant(
@@ -44,7 +45,7 @@ MUTANTS: tuple[Mutant, ...] = (
         _KERNEL,
         "* size) * SAFETY + (4.0 * terms + 8.0) * SMALLEST",
         "* size) * SAFETY",
-        _BOTH,
+        _KERNEL_TESTS,
         "a product that underflows is taken for exact",
     ),
     Mutant(
@@ -52,7 +53,7 @@ MUTANTS: tuple[Mutant, ...] = (
         _KERNEL,
         "    if terms == 0.0:\n",
         "    if terms <= 1.0:\n",
-        _BOTH,
+        _KERNEL_TESTS,
         "a row of one input counts as exact",
     ),
     Mutant(
@@ -60,7 +61,7 @@ MUTANTS: tuple[Mutant, ...] = (
         _KERNEL,
         "return reach, (steep * error + 2.0 * ROUNDOFF * reach) * SAFETY",
         "return reach, (2.0 * ROUNDOFF * reach) * SAFETY",
-        _BOTH,
+        _KERNEL_TESTS,
         "errors end at a unit of slope 0.1",
     ),
     Mutant(
@@ -68,7 +69,7 @@ MUTANTS: tuple[Mutant, ...] = (
         _KERNEL,
         "return reach, (steep * error + 2.0 * ROUNDOFF * reach) * SAFETY",
         "return reach, (steep * error) * SAFETY",
-        _BOTH,
+        _KERNEL_TESTS,
         "the product with a slope counts as exact",
     ),
     Mutant(
@@ -76,7 +77,7 @@ MUTANTS: tuple[Mutant, ...] = (
         _KERNEL,
         "2.0 * ROUNDOFF * reach) * SAFETY + 4.0 * SMALLEST",
         "2.0 * ROUNDOFF * reach) * SAFETY",
-        _BOTH,
+        _KERNEL_TESTS,
         "a slope's product that underflows: next to it stands the absolute term of the layer behind, of"
         " 12 SMALLEST at least, for an underflow of one SMALLEST and a weight within the gate",
         equivalent=True,
@@ -86,7 +87,7 @@ MUTANTS: tuple[Mutant, ...] = (
         _KERNEL,
         "    if steep == 1.0 and offset == 0.0:\n",
         "    if steep == 1.0:\n",
-        _BOTH,
+        _KERNEL_TESTS,
         "softshrink's sum counts as exact",
     ),
     Mutant(
@@ -94,7 +95,7 @@ MUTANTS: tuple[Mutant, ...] = (
         _KERNEL,
         "    reach = (steep * size + abs(offset)) * SAFETY + SMALLEST",
         "    reach = (steep * size) * SAFETY + SMALLEST",
-        _BOTH,
+        _KERNEL_TESTS,
         "a large offset beside a small value has its rounding",
     ),
     Mutant(
@@ -102,7 +103,7 @@ MUTANTS: tuple[Mutant, ...] = (
         _KERNEL,
         "    return (error + rounding) * SAFETY + (4.0 * coordinates",
         "    return rounding * SAFETY + (4.0 * coordinates",
-        _BOTH,
+        _KERNEL_TESTS,
         "the slack forgets that coefficients are rounded",
     ),
     Mutant(
@@ -110,7 +111,7 @@ MUTANTS: tuple[Mutant, ...] = (
         _KERNEL,
         "    return (error + rounding) * SAFETY + (4.0 * coordinates",
         "    return error * SAFETY + (4.0 * coordinates",
-        _BOTH,
+        _KERNEL_TESTS,
         "the value at a point counts as exact",
     ),
     Mutant(
@@ -118,7 +119,7 @@ MUTANTS: tuple[Mutant, ...] = (
         _KERNEL,
         "(error + rounding) * SAFETY + (4.0 * coordinates + 8.0) * SMALLEST",
         "(error + rounding) * SAFETY",
-        _BOTH,
+        _KERNEL_TESTS,
         "values of tiny rows at tiny points underflow",
     ),
     # ---- a priori bounds
