@@ -148,7 +148,23 @@ def _near_one(rng: np.random.Generator, factor: float) -> float:
     return found
 
 
-def _worst_rounding() -> Given:
+def _one_way(count: int) -> Given:
+    """Sum whose terms are each a little more than half a unit in the last place: all round up."""
+    first = np.zeros((count + 1, 2))
+    first[-1] = 1.0, 0.5
+    second = np.zeros((2, count + 1))
+    second[0, :count] = 2.0**-53 * (1.0 + 2.0**-20)
+    second[1, count] = 1.0
+    third = [[0.0, 1.0], [1.0, 0.0], [1.0, 0.0]]
+    biases: list[Any] = [np.append(np.ones(count), 0.0), [1.0, 0.25], [0.0, 0.0, -1.0]]
+    relu = parse_activation("relu", 1)[0]
+    net = ps.Network.from_layers(
+        [first, second, third], biases, ["identity", "identity", [MaxGroup(2), relu]]
+    )
+    return Given(net, ps.Box([-1.0, -1.0], [2.0, 2.0]))
+
+
+def _worst_rounding(*, alone: bool) -> Given:
     """Constants whose four roundings, of a unit and of a sum, are all almost as large as they can be."""
     rng = np.random.default_rng(3)
     value = 1.0 + 3 * 2.0**-27
@@ -160,6 +176,8 @@ def _worst_rounding() -> Given:
     unit = ScalarUnit("two slopes", (0.0,), (slope / 2, slope), (offset, offset))
     layers: list[Any] = [[[0.0, 0.0], [1.0, 0.5]], [[weight, 0.0], [0.0, 1.0]]]
     biases: list[Any] = [[value, 0.0], [bias, 0.25]]
+    if alone:
+        layers, biases = [[[0.0, 0.0]], [[weight]]], [[value], [bias]]
     return Given(ps.Network.from_layers(layers, biases, [unit, "relu"]), ps.Box([-1.0, -1.0], [1.0, 1.0]))
 
 
@@ -222,7 +240,9 @@ GIVEN: dict[str, Given] = {
     "unequal members": _unequal_members(),
     "cancelling": _cancelling(),
     "underflowing": _underflowing(),
-    "worst rounding": _worst_rounding(),
+    "worst rounding": _worst_rounding(alone=False),
+    "worst rounding, alone": _worst_rounding(alone=True),
+    "rounding one way": _one_way(300),
     "far knots": _far_knots(),
     "beside the origin": _beside_the_origin(),
     "decimal, max groups": _max_groups(),

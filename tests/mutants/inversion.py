@@ -331,8 +331,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "weak duality without rounding",
         _REGION_BOUNDS,
-        "            value - _terms(y, multipliers, reach) * largest - _underflow(y, multipliers, reach)\n",
-        "            value - _underflow(y, multipliers, reach)\n",
+        "(value - _terms(y, multipliers, reach) * largest - _underflow(y, multipliers, reach))\n",
+        "(value - _underflow(y, multipliers, reach))\n",
         _CERTIFIED,
         "sums of terms count as exact",
     ),
