@@ -63,7 +63,9 @@ def check_arguments(target: Callable[..., Any], args: tuple[Any, ...], kwargs: M
         if argument.name not in given:
             if not argument.has_default_value():
                 raise UnsupportedLayerError(f"does not get its argument {argument.name}")
-        elif not _fits(argument.type, given[argument.name]):
+        elif not _fits(argument.type, given[argument.name]) and not (
+            argument.name == "other" and isinstance(given[argument.name], int | float)  # a number as a tensor
+        ):
             raise UnsupportedLayerError(
                 f"gets another kind of argument for {argument.name} than {argument.type}"
             )
@@ -82,7 +84,7 @@ def _fits(kind: Any, value: Any) -> bool:
             return element.kind() != "TensorType" and _fits(element, value)
         return all(_fits(element, each) for each in value)
     simple: dict[str, Any] = {
-        "TensorType": Tensor | Jumping | torch.Tensor | int | float, "NumberType": int | float,
+        "TensorType": Tensor | Jumping | torch.Tensor, "NumberType": int | float,
         "IntType": int | torch.dtype | torch.layout | torch.memory_format, "SymIntType": int,
         "FloatType": int | float, "BoolType": int, "StringType": str, "DeviceObjType": torch.device,
     }  # fmt: skip

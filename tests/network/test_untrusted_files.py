@@ -154,6 +154,9 @@ TORCH: dict[str, tuple[list[dict[str, Any]], str]] = {
         [call("leaky_relu.default", "y", tensor("x"), ints(1, 2))],
             "another kind of argument for negative_slope",
     ),
+    "a number in place of weights": (
+        [call("conv2d.default", "y", tensor("x"), one(1))], "another kind of argument for weight",
+    ),
     "other results": (
         [call("relu.default", "y", tensor("x")) | {"outputs": [tensor("y"), tensor("z")]}],
             "other results than the 2",
