@@ -138,7 +138,7 @@ class Network:
         self.places = [self.bits * k for k in range(self.S + 1)]
         self.half, self.mask = 1 << self.bits - 1, (1 << self.bits) - 1
         self.lift = sum(self.half << place for place in self.places)
-        self.room = max(16, 300_000 // (1 + sum(len(layer[0]) for layer in self.layers)))
+        self.room = max(16, 100_000 // (1 + sum(len(layer[0]) for layer in self.layers)))
         del self.layers[last:]  # what comes after the last unit makes no row
         for layer in self.layers:
             layer[1][:] = [bias << self.places[-1] for bias in layer[1]]

@@ -12,11 +12,13 @@ import numpy as np
 from polyspline.cpa.units import MaxGroup
 from polyspline.domains import Domain
 from polyspline.network import Network
+from polyspline.partition import Partition
 from polyspline.proof.check import MAGIC
 from polyspline.proof.digest import LayerTable, Table, network_bytes, number
 
 BLOCK = 1024
 """Regions in a block."""
+_ROWS = 4096
 
 Point = tuple[float, ...] | tuple[int, ...]
 """S floats, or S numerators and the denominator that they have."""
@@ -29,7 +31,7 @@ class RegionProof:
     Attributes
     ----------
     code
-        Pieces, packed as in `packed_code`.
+        Pieces, packed as in `packed_codes`.
     witness
         A point strictly inside.
     neighbours
@@ -54,12 +56,16 @@ class RegionProof:
     rows: list[tuple[int, ...]] = field(default_factory=list)
 
 
-def packed_code(code: Sequence[int], n_pieces: Sequence[int]) -> int:
-    """Pack pieces into one integer, the first unit in the lowest bits."""
-    found = shift = 0
-    for piece, count in zip(code, n_pieces, strict=True):
-        found |= piece << shift
-        shift += (count - 1).bit_length()
+def packed_codes(part: Partition, n_pieces: Sequence[int]) -> list[int]:
+    """Pack the codes of all regions into integers, the first unit in the lowest bits of each."""
+    bits = [(count - 1).bit_length() for count in n_pieces]
+    units = np.repeat(np.arange(len(bits)), bits)
+    places = np.concatenate([np.arange(count) for count in bits]) if bits else np.zeros(0, dtype=np.int64)
+    found: list[int] = []
+    for start in range(0, len(part), _ROWS):
+        codes = part.packing.unpack(part.packed[start : start + _ROWS]).astype(np.int64)
+        lines = np.packbits((codes[:, units] >> places) & 1 != 0, axis=1, bitorder="little")
+        found += [int.from_bytes(line.tobytes(), "little") for line in lines]
     return found
 
 

@@ -24,7 +24,7 @@ from polyspline.proof.encode import (
     head,
     is_rational,
     network_tables,
-    packed_code,
+    packed_codes,
 )
 from solvers.float_mode import gradual_underflow
 from solvers.integers import nearest_float
@@ -35,8 +35,14 @@ from solvers.status import LPStatus
 Floats = NDArray[np.float64]
 Row = checker.Row
 
+Combination = tuple[tuple[int, ...], tuple[int, int] | None]
+"""Rows, and the bound ``n / d`` that they combine to."""
+
 _SAME = 1e-9
 """Rows whose coefficients differ by less are tried as multiples of each other."""
+_CLEAR = 1e-9
+"""How far from equality, relatively, a value in floats must be to be taken for certain."""
+_SURE = 2
 _REACH = 1e3
 """How far a point beyond a facet may be sought, in units of the region's size."""
 
@@ -54,6 +60,7 @@ class Prover:
         self.part = part
         self.net = checker.Network(network_tables(part.net))
         self.domain = checker.domain_rows(domain_bytes(part.domain), part.net.latent_dim)
+        self.codes = packed_codes(part, self.net.pieces)
         # Of a walk within a ball, the neighbours beyond the ball are not there.
         self.expanded = part.expanded if part.within is None else 0
         # (lower, higher): whether the higher's witness is beyond their facet alone, as seen from the lower.
@@ -80,14 +87,14 @@ class Prover:
         proof = RegionProof(view.code, view.witness, [j for j in order if j < i], [], [])
         for j, facet, likely in zip(order, facets, serves, strict=True):
             if j > i:
-                self.served[i, j] = likely and self._serves(view, facet, j)
+                self.served[i, j] = self._serves(view, facet, j, likely)
                 continue
             served = self.served.pop((j, i)) if j >= first else None
             if served is None and not likely:
                 served = self._served_from(j, i)
             if served:
                 proof.flags.append(0)
-            elif likely and self._serves(view, facet, j):
+            elif self._serves(view, facet, j, likely):
                 proof.flags.append(1)
             else:
                 point = self._point(i, j, view, facet)
@@ -98,29 +105,34 @@ class Prover:
         return proof
 
     def _view(self, i: int) -> _View:
-        code = packed_code(self.part.code(i).tolist(), self.net.pieces)
+        code = self.codes[i]
         names, rows = self.net.rows_of(code)
-        return _View(code, names, rows, self.domain, self.witness(i), self.part.witnesses[i])
+        is_exact = bool(self.part.witness_exact[i])
+        return _View(code, names, rows, self.domain, self.witness(i), self.part.witnesses[i], is_exact)
 
-    def _sides(self, i: int, view: _View) -> tuple[list[int], list[int], list[bool]]:
+    def _sides(self, i: int, view: _View) -> tuple[list[int], list[int], list[int]]:
         """Neighbours, as the checker orders them, their facets, and whether their witnesses seem to serve."""
         near = self.part.neighbours(i)
         order = [*near[near < i][::-1].tolist(), *near[near > i].tolist()]
         facets = [self._facet(i, j, view.code, view.names) for j in order]
         return order, facets, view.serves(facets, self.part.witnesses[order]) if order else []
 
-    def _serves(self, view: _View, facet: int, j: int) -> bool:
-        return view.is_beyond(_ints(self.witness(j)), facet)
+    def _serves(self, view: _View, facet: int, j: int, likely: int) -> bool:
+        """Whether the witness of j is beyond a facet alone; exactly where floats leave it open."""
+        if likely == _SURE and self.part.witness_exact[j]:
+            return True
+        return likely > 0 and view.is_beyond(_ints(self.witness(j)), facet)
 
     def _served_from(self, j: int, i: int) -> bool:
         """Whether the witness of i is beyond the facet alone, as seen from the neighbour j."""
         view = self._view(j)
         facet = self._facet(j, i, view.code, view.names)
-        return view.serves([facet], self.part.witnesses[[i]])[0] and self._serves(view, facet, i)
+        (likely,) = view.serves([facet], self.part.witnesses[[i]])
+        return self._serves(view, facet, i, likely)
 
     def _facet(self, i: int, j: int, code: int, names: list[int]) -> int:
         """Row of the first unit in which two neighbours differ, between its two pieces."""
-        other = packed_code(self.part.code(j).tolist(), self.net.pieces)
+        other = self.codes[j]
         apart = code ^ other
         unit = self.net.unit_at[(apart & -apart).bit_length() - 1]
         try:
@@ -146,86 +158,116 @@ class Prover:
         basis = [view.rows[facet] for facet in facets] + self.domain
         polar = view.polar_of(facets)
         axes = [tuple((-1 if k & 1 else 1) * (k >> 1 == c) for c in range(size)) for k in range(2 * size)]
-        sides = self._combinations(basis, polar, axes, -np.array(axes, dtype=np.float64))
-        bounds = [checker.least([basis[k] for k in chosen], axis) if chosen else None
-                  for chosen, axis in zip(sides, axes, strict=True)]  # fmt: skip
+        found = self._combinations(basis, polar, axes, -np.array(axes, dtype=np.float64))
+        sides, bounds = [members for members, _ in found], [bound for _, bound in found]
         box, exponent = checker.box_of(bounds)
         listed = set(facets)
         left = [
-            k for k, row in enumerate(view.rows)
-            if k not in listed and any(row[:-1]) and not checker.box_settles(row, box, exponent)
+            k for k in view.perhaps_beyond(box, exponent) if k not in listed and any(view.rows[k][:-1])
+            and not checker.box_settles(view.rows[k], box, exponent)
         ]  # fmt: skip
-        chosen = self._combinations(basis, polar, [view.rows[k] for k in left], view.polar[left])
-        for k, members in zip(left, chosen, strict=True):
+        found = self._combinations(basis, polar, [view.rows[k] for k in left], view.polar[left])
+        for k, (members, _) in zip(left, found, strict=True):
             if not members:
                 name = view.names[k]
                 raise InvariantError(
                     f"region {i} has a facet that is not listed: of unit {name >> 16}, towards piece "
                     f"{name & 0xFFFF}."
                 )
-        return sides, chosen
+        return sides, [members for members, _ in found]
 
     def _combinations(
         self, basis: list[Row], polar: Floats, targets: Sequence[Row], aims: Floats
-    ) -> list[tuple[int, ...]]:
-        """Rows of the basis that combine to a bound of each target; an empty set where none do.
+    ) -> list[Combination]:
+        """Rows of the basis that combine to a bound of each target, and the bound; no rows where none do.
 
         A target with a constant, a row, needs a bound that shows it to be >= 0; of one without, a side of
         the box, any bound will do.
         """
         if not targets or not basis:
-            return [()] * len(targets)
-        found: list[tuple[int, ...]] = []
+            return [((), None)] * len(targets)
+        found: list[Combination] = []
         names, _ = tight_rows(polar, aims)
         for target, (few, many) in zip(targets, names.transpose(0, 2, 1).tolist(), strict=True):
-            is_row = len(target) > self.net.S
-            tried = [tuple(sorted(k for k in chosen if k >= 0)) for chosen in (few, many)]
-            members = next((one for one in tried if _bounds(basis, one, target)), ())
-            if not members and (is_row or few[0] != -2):
-                members = _exact_combination(basis, target[: self.net.S])
-                members = members if _bounds(basis, members, target) else ()
-            found.append(members)
+            one = _bounded(basis, few, target)
+            if not one[0]:
+                one = _bounded(basis, many, target)
+            if not one[0] and (len(target) > self.net.S or few[0] != -2):
+                one = _bounded(basis, _exact_combination(basis, target[: self.net.S]), target)
+            found.append(one)
         return found
 
 
-def _bounds(basis: list[Row], members: tuple[int, ...], target: Row) -> bool:
-    """Whether some rows bound a target, and well enough if it is a row."""
+def _bounded(basis: list[Row], names: Sequence[int], target: Row) -> Combination:
+    """Bound of a target by some rows (names below zero left out), if it is good enough, and those rows."""
+    members = tuple(sorted(k for k in names if k >= 0))
     bound = checker.least([basis[k] for k in members], target) if members else None
     size = len(basis[0]) - 1
-    return bound is not None and (len(target) == size or bound[0] + bound[1] * target[size] >= 0)
+    if bound is None or (len(target) > size and bound[0] + bound[1] * target[size] < 0):
+        return (), None
+    return members, bound
 
 
 class _View:
     """The rows of a region: as they are, and in floats around its witness, ``polar . y <= 1``."""
 
     def __init__(
-        self, code: int, names: list[int], rows: list[Row], domain: list[Row], witness: Point, centre: Floats
+        self,
+        code: int,
+        names: list[int],
+        rows: list[Row],
+        domain: list[Row],
+        witness: Point,
+        centre: Floats,
+        is_exact: bool,
     ) -> None:
+        self.is_exact = is_exact  # whether the centre is the witness, not its rounding
         self.code, self.names, self.rows, self.domain = code, names, rows, domain
         self.witness, self.centre = witness, centre
-        point = _ints(witness)
-        self.polar = _polar(rows, point)
-        self.polar_domain = _polar(domain, point)
+        self.point = _ints(witness)
+        self.polar = _polar(rows, self.point)
+        self.polar_domain = _polar(domain, self.point)
 
     def polar_of(self, facets: list[int]) -> Floats:
         """Rows of the facets and of the domain."""
         return np.vstack([self.polar[facets], self.polar_domain])
+
+    def perhaps_beyond(self, box: Sequence[int | None], exponent: int) -> list[int]:
+        """Rows that the box does not settle for certain."""
+        size = len(self.centre)
+        away = np.full(2 * size, np.inf)
+        *above, below = self.point
+        for k, side in enumerate(box):
+            if side is not None:
+                mine = (-above[k >> 1] if k & 1 else above[k >> 1]) << exponent
+                away[k] = _ratio(mine - side * below, below << exponent)
+        with np.errstate(all="ignore"):
+            # The largest value of g . y on the box, of which the sides are y_c >= -low_c and y_c <= high_c.
+            down, up = np.maximum(-self.polar, 0.0), np.maximum(self.polar, 0.0)
+            most = np.where(down > 0.0, down * away[::2], 0.0) + np.where(up > 0.0, up * away[1::2], 0.0)
+            return [int(k) for k in np.flatnonzero(~(most.sum(axis=1) < 1.0 - _CLEAR))]
 
     def _same(self, facet: int) -> NDArray[np.bool_]:
         """Whether each row may be a multiple of a facet's."""
         mine = self.polar[facet]
         return np.asarray(np.abs(self.polar - mine).max(axis=1) <= _SAME * np.abs(mine).max())
 
-    def serves(self, facets: list[int], witnesses: Floats) -> list[bool]:
-        """Whether the witness of each neighbour seems to be beyond its facet alone."""
+    def serves(self, facets: list[int], witnesses: Floats) -> list[int]:
+        """Whether the witness of each neighbour is beyond its facet alone: 0 hardly, 1 maybe, 2 surely."""
         away = (witnesses - self.centre).T
-        inside = 1.0 - self.polar @ away > 0.0
-        within = np.all(1.0 - self.polar_domain @ away > 0.0, axis=0)
+        polar = np.vstack([self.polar, self.polar_domain])
+        room = 1.0 - polar @ away
+        clear = np.abs(room) > _CLEAR * (1.0 + np.abs(polar) @ np.abs(away))
         found = []
         for k, facet in enumerate(facets):
-            column = inside[:, k]
-            likely = within[k] and not column[facet] and (column | self._same(facet)).all()
-            found.append(bool(likely))
+            column = room[:, k] > 0.0
+            column[facet] = not column[facet]
+            if column.all():
+                found.append(_SURE if self.is_exact and clear[:, k].all() else 1)
+            else:
+                same = np.append(self._same(facet), np.zeros(len(self.domain), dtype=np.bool_))
+                same[facet] = False
+                found.append(int((column | same).all()))
         return found
 
     def is_beyond(self, point: Row, facet: int) -> bool:
@@ -300,7 +342,16 @@ def _polar(rows: Sequence[Row], point: Row) -> Floats:
     for k, row in enumerate(rows):
         value = checker.dot(row, point)
         if value > 0:
-            found[k] = [_ratio(-a * point[-1], value) for a in row[:-1]]
+            try:
+                share = -point[-1] / value
+                found[k] = [a * share for a in row[:-1]]
+            except OverflowError:
+                found[k] = [_ratio(-a * point[-1], value) for a in row[:-1]]
+    underflown = ~((np.abs(found) > 0.0).any(axis=1))
+    for k in np.flatnonzero(underflown).tolist():
+        value = checker.dot(rows[k], point)
+        if value > 0:
+            found[k] = [_ratio(-a * point[-1], value) for a in rows[k][:-1]]
     return found
 
 

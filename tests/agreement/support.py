@@ -23,7 +23,7 @@ from tests.oracle import (
 from tests.oracle.cases import Weights, box_rows, oracle_layers
 from tests.oracle.forms import FloatArray
 
-PROVEN_REGIONS = 300
+PROVEN_REGIONS = 1000
 """Partitions of more regions are not proven by the tests, for time."""
 
 walked = partial(ps.enumerate_regions, method="walk")

@@ -16,7 +16,7 @@ import polyspline as ps
 from polyspline.errors import InvariantError
 from polyspline.proof import check as checker
 from polyspline.proof.bases import tight_rows
-from polyspline.proof.writer import Floats, Prover, Row
+from polyspline.proof.writer import Combination, Floats, Prover, Row
 from tests.proof.support import Claim
 
 DATA = Path(__file__).parent / "data"
@@ -25,15 +25,13 @@ DATA = Path(__file__).parent / "data"
 class Careless(Prover):
     """Index sets that are the best of all, whether or not they show what they should."""
 
-    def _combinations(
-        self, basis: list[Row], polar: Floats, targets: Any, aims: Floats
-    ) -> list[tuple[int, ...]]:
+    def _combinations(self, basis: list[Row], polar: Floats, targets: Any, aims: Floats) -> list[Combination]:
         found = super()._combinations(basis, polar, targets, aims)
         if not targets or not basis or len(targets[0]) == self.net.S:
             return found
         names, _ = tight_rows(polar, aims)
         seen = [tuple(sorted(k for k in few if k >= 0)) for few in names[:, :, 0].tolist()]
-        return [one or tried or (0,) for one, tried in zip(found, seen, strict=True)]
+        return [(one or tried or (0,), bound) for (one, bound), tried in zip(found, seen, strict=True)]
 
 
 def _net(weights: Any, biases: Any, activations: list[str]) -> Any:
