@@ -71,6 +71,13 @@ def test_a_unit_is_off_by_its_error_at_most(spread: int) -> None:
             assert bound == 0.0
 
 
+def test_a_unit_whose_product_underflows_is_off_by_its_error_at_most() -> None:
+    for value in (2.0**-537 * 0.7, 2.0**-500, 2.0**-535 * 0.3):
+        found, _, bound = unit(2.0**-538 * 0.9, 0.0, value, value, 0.0)
+        lost = abs(Fraction(found) - Fraction(2.0**-538 * 0.9) * Fraction(value))
+        assert 0 < lost <= Fraction(bound)
+
+
 def test_a_piece_without_slope_is_its_offset_whatever_comes_in() -> None:
     for value in (np.inf, np.nan, 1e308):
         found, reach, bound = unit(0.0, 0.25, value, np.inf, np.inf)
