@@ -24,29 +24,28 @@ def prove_command(
     workers: WorkersOption = 1,
     json: JsonOption = False,
 ) -> int:
-    """Prove a run: write a certificate that ``polyspline check`` verifies, or Python alone."""
-    from polyspline.files import check_writable, whole_file
+    """Prove a run: write a certificate that ``polyspline check`` verifies, or Python alone.
+
+    If it is stopped, the same command goes on where it was.
+    """
     from polyspline.partition import load_partition
-    from polyspline.proof.writer import prove
+    from polyspline.proof.writer import prove_to_file
 
     file = run.with_name(f"{run.name}.proof") if output is None else output
     if file.exists() and not force:
         raise ArgumentError(f"{file} exists already: name another file, or give --force.")
-    check_writable(file)
     partition = load_partition(run)
     if not len(partition):
         raise ArgumentError(f"{run} holds no region, so there is nothing to prove.")
-    certificate = prove(partition, workers=workers)
-    with whole_file(file) as stream:
-        stream.write(certificate.data)
-    if certificate.expanded < certificate.regions:
+    expanded = prove_to_file(partition, file, workers=workers)
+    if expanded < len(partition):
         say(f"note: the run is partial: {partition.stop.value}.")
     facts = {
         "file": str(file),
-        "regions": certificate.regions,
+        "regions": len(partition),
         "adjacencies": int(partition.n_adjacencies),
-        "expanded": certificate.expanded,
-        "bytes": len(certificate.data),
+        "expanded": expanded,
+        "bytes": file.stat().st_size,
     }
     if json:
         print_json(facts)
@@ -54,9 +53,9 @@ def prove_command(
         print_table(
             [
                 ("wrote", str(file)),
-                ("regions", f"{certificate.regions:,}"),
+                ("regions", f"{len(partition):,}"),
                 ("adjacencies", f"{partition.n_adjacencies:,}"),
-                ("bytes", f"{len(certificate.data):,}"),
+                ("bytes", f"{file.stat().st_size:,}"),
                 ("check with", f"polyspline check {file}, or python -m polyspline.proof.check {file}"),
             ]
         )

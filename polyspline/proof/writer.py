@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import math
 import multiprocessing
-from collections.abc import Sequence
+import os
+import struct
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from polyspline.errors import InvariantError
+from polyspline.errors import InvariantError, OutputError
+from polyspline.files import check_writable
 from polyspline.partition import Partition
 from polyspline.proof import check as checker
 from polyspline.proof.bases import tight_rows
@@ -411,16 +415,85 @@ def prove(part: Partition, *, workers: int = 1) -> Certificate:
     Algorithm: a linear program over its facets for each side of a region's box and each row that the box
     does not settle, and about one exact product of rows and points for each region and edge.
     """
+    expanded, first, blocks = proof_parts(part, workers)
+    return Certificate(first + b"".join(blocks), len(part), expanded)
+
+
+def proof_parts(part: Partition, workers: int, done: int = 0) -> tuple[int, bytes, Iterator[bytes]]:
+    """Return E, the bytes before the blocks, and the blocks that come after so many that are done."""
     prover = Prover(part)
-    starts = range(0, len(part), BLOCK)
+    first = head(part.net, part.domain, len(part), prover.expanded)
+    return prover.expanded, first, _blocks(prover, workers, range(0, len(part), BLOCK)[done:])
+
+
+def _blocks(prover: Prover, workers: int, starts: range) -> Iterator[bytes]:
     if workers > 1 and len(starts) > 1:
-        context = multiprocessing.get_context("spawn")
-        with context.Pool(workers, _load, (part,)) as pool:
-            blocks = list(pool.imap(_proven_block, starts))
+        with multiprocessing.get_context("spawn").Pool(workers, _load, (prover.part,)) as pool:
+            yield from pool.imap(_proven_block, starts)
     else:
-        blocks = [prover.block(start) for start in starts]
-    data = head(part.net, part.domain, len(part), prover.expanded) + b"".join(blocks)
-    return Certificate(data, len(part), prover.expanded)
+        yield from map(prover.block, starts)
+
+
+@gradual_underflow()
+def prove_to_file(part: Partition, path: Path, *, workers: int = 1) -> int:
+    """Write the certificate of a partition block by block, and go on where an earlier call was stopped.
+
+    Until it is whole the file is called ``FILE.partial``. Blocks are the same however often the writing is
+    stopped.
+
+    Parameters
+    ----------
+    part
+        The partition.
+    path
+        Where to write; what is there is replaced.
+    workers
+        Processes.
+
+    Returns
+    -------
+    int
+        E, see `Certificate.expanded`.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written there.
+    InvariantError
+        If the partition is wrong, so that it has no proof.
+    """
+    check_writable(path)
+    partial = path.with_name(f"{path.name}.partial")
+    _, first, _ = proof_parts(part, 1)
+    try:
+        kept = partial.read_bytes() if partial.exists() else b""
+        ends = _section_ends(kept, len(first)) if kept.startswith(first) else []
+        expanded, _, blocks = proof_parts(part, workers, len(ends))
+        with open(partial, "r+b" if ends else "wb") as stream:
+            if not ends:
+                stream.write(first)
+            stream.truncate(stream.seek(ends[-1] if ends else len(first)))
+            for block in blocks:
+                stream.write(block)
+                stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(partial, path)
+    except OSError as failure:
+        raise OutputError(f"cannot write {path}: {failure.strerror or failure}.") from failure
+    return expanded
+
+
+def _section_ends(data: bytes, start: int) -> list[int]:
+    """Where the whole sections from a place on end."""
+    reader, ends = checker.Reader(data), []
+    reader.at = start
+    while reader.at < len(data):
+        try:
+            reader.section()
+        except (ValueError, struct.error):  # the one that was being written
+            break
+        ends.append(reader.at)
+    return ends
 
 
 _provers: list[Prover] = []

@@ -17,7 +17,7 @@ import pytest
 import polyspline as ps
 from polyspline.errors import InvariantError
 from polyspline.proof import check as checker
-from polyspline.proof import digest
+from polyspline.proof import digest, writer
 from polyspline.proof.encode import network_tables, section
 from tests.agreement.support import cube, problem, walked
 from tests.oracle.cases import random_weights
@@ -179,6 +179,24 @@ def test_certificates_and_verdicts_do_not_depend_on_the_number_of_processes() ->
     assert len(part) > 1024
     assert ps.prove(part, workers=2).data == alone.data
     assert alone.check(workers=2) == alone.check()
+
+
+@pytest.mark.parametrize("cut", [0.0, 0.3, 0.6, 0.99])
+def test_a_proof_that_was_stopped_goes_on_to_the_same_bytes(
+    cut: float, plane: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "BLOCK", 5)
+    whole = ps.prove(plane).data
+    path, partial = tmp_path / "a.proof", tmp_path / "a.proof.partial"
+    partial.write_bytes(whole[: int(cut * len(whole))])
+    assert writer.prove_to_file(plane, path) == len(plane)
+    assert path.read_bytes() == whole
+    assert not partial.exists()
+    # One of another partition is not gone on with.
+    other = walked(plane.net, ps.Box(-0.5, 0.5, dim=2))
+    partial.write_bytes(whole[: len(whole) // 2])
+    writer.prove_to_file(other, path)
+    assert path.read_bytes() == ps.prove(other).data
 
 
 def test_a_sample_is_no_proof_and_finds_faults_in_what_it_has() -> None:
