@@ -148,6 +148,14 @@ def _near_one(rng: np.random.Generator, factor: float) -> float:
     return found
 
 
+def _integers() -> Given:
+    """Rows that are exact up to a unit whose slope is not a number of few bits."""
+    rng = np.random.default_rng(5)
+    weights = [rng.integers(-3, 4, shape).astype(float) for shape in ((4, 2), (4, 4), (3, 4))]
+    biases = [rng.integers(-2, 3, len(weight)).astype(float) for weight in weights]
+    return Given(ps.Network.from_layers(weights, biases, "leaky_relu:0.1"), ps.Box([-1.0, -1.0], [1.0, 1.0]))
+
+
 def _one_way(count: int) -> Given:
     """Sum whose terms are each a little more than half a unit in the last place: all round up."""
     first = np.zeros((count + 1, 2))
@@ -242,7 +250,8 @@ GIVEN: dict[str, Given] = {
     "underflowing": _underflowing(),
     "worst rounding": _worst_rounding(alone=False),
     "worst rounding, alone": _worst_rounding(alone=True),
-    "rounding one way": _one_way(300),
+    "rounding one way": _one_way(1000),
+    "integers, decimal slopes": _integers(),
     "far knots": _far_knots(),
     "beside the origin": _beside_the_origin(),
     "decimal, max groups": _max_groups(),

@@ -33,6 +33,11 @@ def sign_of_products(a: Floats, b: Floats) -> tuple[int, float, float]:
     return sign_of(total)
 
 
+@compiled
+def sign_of_parts(total: Floats) -> tuple[int, float, float]:
+    return sign_of(total)
+
+
 def numbers(rng: np.random.Generator, count: int, spread: int) -> Floats:
     return rng.normal(size=count) * 2.0 ** rng.integers(-spread, spread + 1, count).astype(float)
 
@@ -84,3 +89,14 @@ def test_a_sum_of_small_numbers_that_is_zero_is_told_to_be() -> None:
     assert sign_of_products(third, np.ones(6))[0] == 0
     assert sign_of_products(np.array([np.nan, 1.0]), np.ones(2))[0] == UNKNOWN
     assert sign_of_products(np.array([np.inf, 1.0]), np.ones(2))[0] == UNKNOWN
+
+
+@pytest.mark.parametrize("side", [1.0, -1.0])
+def test_a_sum_that_lost_as_much_as_it_has_tells_no_sign(side: float) -> None:
+    """What was lost may be twice what was added up of it."""
+    for leading, following in ((0.0, 2.0**-60), (2.0**-60, 0.0), (1.0, -1.0 + 2.0**-53)):
+        value = abs(leading + following)
+        parts = np.array([side * leading, side * following, value])
+        assert sign_of_parts(parts)[0] == UNKNOWN
+        parts[2] = value / 8.0
+        assert sign_of_parts(parts)[0] == side

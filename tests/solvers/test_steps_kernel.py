@@ -141,6 +141,14 @@ def test_the_value_of_a_difference_of_rows_is_off_by_its_error_at_most(spread: i
         assert abs(Fraction(found) - exact) <= Fraction(bound)
 
 
+def test_the_value_of_a_row_whose_products_underflow_is_off_by_its_error_at_most() -> None:
+    for dim in (1, 3):
+        row, point = np.append(np.full(dim, 2.0**-540 * 0.9), 0.0), np.full(dim, 2.0**-535 * 0.7)
+        found, bound = evaluated(row, np.zeros(dim + 1), 0.0, point)
+        lost = abs(Fraction(found) - dim * Fraction(row[0].item()) * Fraction(point[0].item()))
+        assert 0 < lost <= Fraction(bound)
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_what_is_not_finite_stays_so(bad: float) -> None:
     assert not np.isfinite(unit(0.5, 0.0, 1.0, bad, 0.0)[2])
