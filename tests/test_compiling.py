@@ -17,7 +17,7 @@ from polyspline import cores
 from polyspline.cli.app import run
 from solvers.kernel_cache import missing_kernels
 from tests.cli.conftest import COMMAND, ROOT
-from tests.solvers.test_kernel_cache import packages
+from tests.solvers.test_kernel_cache import kernels_by_name, packages
 
 __all__ = ["packages"]  # a fixture
 
@@ -120,7 +120,9 @@ def test_a_pipe_is_not_shown_each_kernel(packages: Path) -> None:
 
 def test_warmup_leaves_no_kernel_to_compile(capfd: pytest.CaptureFixture[str]) -> None:
     assert run(["warmup"]) == 0
-    assert missing_kernels() == []
+    # Other tests of this process may have kernels of their own.
+    ours = {kernel.__name__ for kernel in kernels_by_name().values()}
+    assert ours.isdisjoint(missing_kernels())
     assert capfd.readouterr().out.startswith("compiled")
     assert run(["warmup", "--json"]) == 0
     facts = json.loads(capfd.readouterr().out)

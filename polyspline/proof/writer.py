@@ -254,7 +254,8 @@ class _View:
     def _same(self, facet: int) -> NDArray[np.bool_]:
         """Whether each row may be a multiple of a facet's."""
         mine = self.polar[facet]
-        return np.asarray(np.abs(self.polar - mine).max(axis=1) <= _SAME * np.abs(mine).max())
+        with np.errstate(all="ignore"):  # rows whose difference overflows are not one
+            return np.asarray(np.abs(self.polar - mine).max(axis=1) <= _SAME * np.abs(mine).max())
 
     def serves(self, facets: list[int], witnesses: Floats) -> list[int]:
         """Whether the witness of each neighbour is beyond its facet alone: 0 hardly, 1 maybe, 2 surely."""

@@ -189,7 +189,7 @@ def test_reading_networks_and_domains_loads_nothing_heavy() -> None:
 def test_a_layer_may_spell_the_unit_of_each_output() -> None:
     net = Network.from_layers([[[1.0], [2.0], [3.0]]], [[0.0, 0.0, 0.0]], [["relu", "max:2"]])
     assert net == Network.from_layers([[[1.0], [2.0], [3.0]]], [[0.0, 0.0, 0.0]], ["relu|max:2"])
-    with pytest.raises(UnknownActivationError, match="layer 0: unknown activation 'tanh'"):
+    with pytest.raises(UnknownActivationError, match="layer 0, output 1: unknown activation 'tanh'"):
         Network.from_layers([[[1.0], [2.0]]], [[0.0, 0.0]], [["relu", "tanh"]])
     with pytest.raises(ShapeError, match="2 units of 2 rows for 3 rows"):
         Network.from_layers([[[1.0], [2.0], [3.0]]], [[0.0, 0.0, 0.0]], [["relu", "identity"]])
