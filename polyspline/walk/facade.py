@@ -106,8 +106,7 @@ def walk_regions(
             seconds=0.0 if state is None else state.seconds,
         )
         with on_interrupt(walk.interrupt):
-            if fresh:
-                compile_kernels(store, expander, sieve)
+            compile_kernels(store, expander, sieve)
             return finished_partition(walk, net, domain, walk.run(), journal)
     finally:
         if writer is not None:
