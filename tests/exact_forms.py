@@ -157,14 +157,17 @@ def _integers() -> Given:
 
 
 def _one_way(count: int) -> Given:
-    """Sum whose terms are each a little more than half a unit in the last place: all round up."""
+    """Sum whose terms are each a little more than half a unit in the last place: all round up.
+
+    At a corner of the domain another member of its group, exact, lies between the sum and its rounding.
+    """
     first = np.zeros((count + 1, 2))
-    first[-1] = 1.0, 0.5
+    first[-1] = 0.25, 0.25
     second = np.zeros((2, count + 1))
     second[0, :count] = 2.0**-53 * (1.0 + 2.0**-20)
     second[1, count] = 1.0
-    third = [[0.0, 1.0], [1.0, 0.0], [1.0, 0.0]]
-    biases: list[Any] = [np.append(np.ones(count), 0.0), [1.0, 0.25], [0.0, 0.0, -1.0]]
+    third = [[1.0, 0.0], [0.0, 1.0], [1.0, 0.0]]
+    biases: list[Any] = [np.append(np.ones(count), 0.0), [1.0, 1.5 * 2.0**-43], [0.0, 0.0, -1.0]]
     relu = parse_activation("relu", 1)[0]
     net = ps.Network.from_layers(
         [first, second, third], biases, ["identity", "identity", [MaxGroup(2), relu]]
