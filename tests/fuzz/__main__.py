@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from tests.fuzz.families import FAMILIES, Name
 from tests.fuzz.runner import TURN_SECONDS, Worker, names, run_cases, shown, table
 from tests.fuzz.verdict import Failure
+from tests.kernels import compile_kernels
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
@@ -48,6 +49,7 @@ def main(arguments: Sequence[str]) -> int:
     if not families:
         print(f"no family is named {options.family}; --list lists them.", file=sys.stderr)
         return 2
+    compile_kernels(1)  # not under the clock of a case
     shows: Counter[tuple[str, str]] = Counter()
 
     def tell(name: Name, failures: list[Failure]) -> None:
