@@ -222,16 +222,17 @@ class _Walk:
 
     def _gauss_newton(self, slope: Floats, offset: Floats) -> Floats:
         """Step to the least squares of an affine map, in half-widths of the domain."""
-        residual = slope @ self.z + offset - self.problem.target
-        slope = slope * self.half
-        largest = float(np.abs(slope).max()) or 1.0
-        slope, residual = slope / largest, residual / largest
-        square = slope.T @ slope
-        ridge = (_RIDGE * float(np.trace(square)) or 1.0) * np.eye(len(square))
-        try:
-            return np.asarray(np.linalg.solve(square + ridge, -(slope.T @ residual)), dtype=np.float64)
-        except np.linalg.LinAlgError:
-            return np.zeros(len(square))
+        with np.errstate(all="ignore"):  # a step that overflows is not finite, and none
+            residual = slope @ self.z + offset - self.problem.target
+            slope = slope * self.half
+            largest = float(np.abs(slope).max()) or 1.0
+            slope, residual = slope / largest, residual / largest
+            square = slope.T @ slope
+            ridge = (_RIDGE * float(np.trace(square)) or 1.0) * np.eye(len(square))
+            try:
+                return np.asarray(np.linalg.solve(square + ridge, -(slope.T @ residual)), dtype=np.float64)
+            except np.linalg.LinAlgError:
+                return np.zeros(len(square))
 
     def refine(self) -> None:
         """Bring a residual that all but vanishes down to the rounding of the network."""
