@@ -71,8 +71,7 @@ def is_ordinary_radius(radius: Floats) -> bool:
 def shifted(values: Floats, shift: Integers) -> tuple[Floats, Flags]:
     """``values * 2**shift`` elementwise, and which of them leave the gate: these are zero in the result.
 
-    Within the gate a number is normal, so a shift to it rounds nothing. It is made in two steps, each
-    with a factor that is a float.
+    Within the gate a number is normal, so a shift to it rounds nothing.
     """
     exponent = exponents(values) + shift
     out = (values != 0.0) & (np.abs(exponent) > GATE)
