@@ -96,6 +96,7 @@ def layer_bounds(
     coefficients that have to fit and not the values, which are smaller by the radius of the domain.
     """
     size = radius[:-1]
+    reach = float(np.sum(radius))
     coefficient = np.ones(len(size))
     error = np.zeros(len(size))
     grain = np.zeros(len(size), np.int64)
@@ -105,7 +106,7 @@ def layer_bounds(
     with np.errstate(all="ignore"):  # what overflows bounds nothing, and stays infinite
         for depth, layer in enumerate(layers):
             out = np.zeros(layer.n_rows, np.bool_) if beyond is None else beyond[depth]
-            made = _rows_bound(layer, depth == 0, size, coefficient, error, grain, unknown, out)
+            made = _rows_bound(layer, depth == 0, size, coefficient, error, grain, unknown, out, reach)
             central = central and not np.any(layer.bias) and not out.any()
             bounds.append(LayerBound(made.magnitude, made.coefficient, made.error, made.grain, central))
             slopes, offsets = layer.unit_tables
@@ -115,6 +116,7 @@ def layer_bounds(
             coefficient = (steepest * layer.largest_of_rows(made.coefficient) + shift) * SAFETY + SMALLEST
             carried = layer.largest_of_rows(made.error)
             error = (steepest * carried + 2.0 * ROUNDOFF * size) * SAFETY + 4.0 * SMALLEST
+            error += 12.0 * SMALLEST * reach * SAFETY
             grain = _output_grains(layer, made.grain, coefficient)
             error = np.where(grain == ROUNDED, error, 0.0)
             unknown = ~np.isfinite(error) | ~np.isfinite(size)
@@ -131,6 +133,7 @@ def _rows_bound(
     grain: Integers,
     unknown: Flags,
     out: Flags,
+    reach: float,
 ) -> LayerBound:
     """Bound the rows of a layer by its inputs; `unknown` inputs, and rows that are `out`, bound nothing."""
     known = ~unknown
@@ -147,6 +150,8 @@ def _rows_bound(
         spread = np.zeros_like(total)
     else:
         rounded = (spread + (terms + 2.0) * ROUNDOFF * total) * SAFETY + (4.0 * terms + 8.0) * SMALLEST
+        # Each coefficient may underflow, and the function by that times its coordinate.
+        rounded += (4.0 * terms + 8.0) * SMALLEST * reach * SAFETY
         spread = np.where(exact | (terms == 0.0), 0.0, rounded)
     lost = out | (times(layer.pattern, unknown.astype(np.float64)) > 0.0)
     spread = np.where(lost | ~np.isfinite(spread), np.inf, spread)

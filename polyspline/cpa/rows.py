@@ -10,7 +10,7 @@ from polyspline.cpa.row_space import RowSpace
 from polyspline.cpa.tables import Tables
 from solvers.compiled import ONE, compiled_part
 from solvers.predicates.rounding import SAFETY
-from solvers.predicates.steps_kernel import evaluation_error, sum_error, unit_step
+from solvers.predicates.steps_kernel import evaluation_error, spread_underflow, sum_error, unit_step
 
 Integers = NDArray[np.int64]
 
@@ -124,6 +124,7 @@ def _errors(t: Tables, layer: int, s: RowSpace) -> None:
         error = t.row_floor[first + i]
         if not t.row_exact[first + i]:
             error += sum_error(s.error[i], s.size[i], s.terms[i])
+            error = spread_underflow(error, s.terms[i], t.radius)
         total = 0.0
         for c in range(t.size):
             total += abs(s.values[c, i]) * t.radius[c]
@@ -149,6 +150,7 @@ def _activate(t: Tables, layer: int, refined: bool, s: RowSpace) -> None:
         shifts[i] = offset
         if refined:
             s.input_size[i], s.input_error[i] = unit_step(slope, offset, s.size[i], s.error[i])
+            s.input_error[i] = spread_underflow(s.input_error[i], 1.0, t.radius)
             s.input_live[i] = 0.0 if slope == 0.0 and offset == 0.0 else 1.0
     for c in range(t.size):
         inputs = s.inputs[c, :n_out]

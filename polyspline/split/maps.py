@@ -32,7 +32,7 @@ from polyspline.split.state import (
 )
 from solvers.compiled import inlined_part
 from solvers.predicates.rounding import SAFETY
-from solvers.predicates.steps_kernel import evaluation_error, sum_error, unit_step
+from solvers.predicates.steps_kernel import evaluation_error, spread_underflow, sum_error, unit_step
 
 
 @inlined_part
@@ -54,7 +54,7 @@ def _feed(t: Net, before: int, code: Words, path: Path) -> None:
         offsets[i] = offset
         size, error = unit_step(slope, offset, path.bound[SIZE, before, i], path.bound[ERROR, before, i])
         path.line[IN_SIZE, i] = size
-        path.line[IN_ERROR, i] = error
+        path.line[IN_ERROR, i] = spread_underflow(error, 1.0, t.radius)
         path.line[LIVE, i] = 0.0 if slope == 0.0 and offset == 0.0 else 1.0
     for c in range(path.inputs.shape[0]):
         inputs = path.inputs[c, :n_out]
@@ -141,6 +141,7 @@ def make_map(t: Net, layer: int, code: Words, path: Path) -> None:
         error = t.row_real[FLOOR, first + i]
         if t.row_real[EXACT_ROW, first + i] == 0.0:
             error += sum_error(path.bound[ERROR, layer, i], path.bound[SIZE, layer, i], path.line[TERMS, i])
+            error = spread_underflow(error, path.line[TERMS, i], t.radius)
         norm = 0.0
         size = abs(path.values[layer, last, i])
         for c in range(last):

@@ -9,8 +9,13 @@ that are exact by structure alone. NaN and infinity stay in it, and a comparison
 
 from __future__ import annotations
 
+import numpy as np
+from numpy.typing import NDArray
+
 from solvers.compiled import inlined_part
 from solvers.predicates.rounding import ROUNDOFF, SAFETY, SMALLEST
+
+Floats = NDArray[np.float64]
 
 
 @inlined_part
@@ -44,6 +49,21 @@ def unit_step(slope: float, offset: float, size: float, error: float) -> tuple[f
         return size, error
     reach = (steep * size + abs(offset)) * SAFETY + SMALLEST
     return reach, (steep * error + 2.0 * ROUNDOFF * reach) * SAFETY + 4.0 * SMALLEST
+
+
+@inlined_part
+def spread_underflow(error: float, terms: float, radius: Floats) -> float:
+    """Error of an affine function from that of a step on each of its coefficients.
+
+    A coefficient's product that underflows is off by half a smallest subnormal, and the function by that
+    times the coordinate: by the sum of the radii altogether. Without products nothing underflows.
+    """
+    if error == 0.0:
+        return 0.0
+    reach = 0.0
+    for c in range(radius.shape[0]):
+        reach += radius[c]
+    return error + (4.0 * terms + 8.0) * SMALLEST * reach * SAFETY
 
 
 @inlined_part

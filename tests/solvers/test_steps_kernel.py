@@ -10,7 +10,12 @@ from numpy.typing import NDArray
 
 from solvers.compiled import compiled
 from solvers.predicates.rounding import ROUNDOFF
-from solvers.predicates.steps_kernel import evaluation_error, sum_error, unit_step
+from solvers.predicates.steps_kernel import (
+    evaluation_error,
+    spread_underflow,
+    sum_error,
+    unit_step,
+)
 
 Floats = NDArray[np.float64]
 
@@ -46,6 +51,13 @@ def evaluated(row: Floats, less: Floats, position: float, point: Floats) -> tupl
         value += (row[c] - less[c]) * point[c]
         size += (abs(row[c]) + abs(less[c])) * abs(point[c])
     return value, evaluation_error(0.0, size, last + 1)
+
+
+@compiled
+def function_error(terms: float, radius: Floats) -> tuple[float, float]:
+    """Error of one coefficient whose products are below all floats, and that of the function."""
+    error = sum_error(0.0, 0.0, terms)
+    return error, spread_underflow(error, terms, radius)
 
 
 def wide(rng: np.random.Generator, count: int, spread: int) -> Floats:
@@ -155,3 +167,15 @@ def test_what_is_not_finite_stays_so(bad: float) -> None:
     assert not np.isfinite(unit(0.5, 0.0, 1.0, 1.0, bad)[2])
     assert not np.isfinite(summed(np.ones(1), np.ones(1), np.array([bad]), np.zeros(1), 0.0)[1])
     assert not np.isfinite(summed(np.ones(1), np.ones(1), np.ones(1), np.array([bad]), 0.0)[1])
+
+
+@pytest.mark.parametrize("radius", [[1.0, 1.0], [2.0**60, 2.0**60, 1.0], [1e-300, 1.0], [1e300, 1.0]])
+def test_a_function_whose_coefficients_underflow_is_off_by_its_error_at_most(radius: list[float]) -> None:
+    weight, value = 2.0**-540, 2.0**-534 * 0.9  # 0.9 of a smallest subnormal, which is what it becomes
+    lost = abs(Fraction(weight * value) - Fraction(weight) * Fraction(value))
+    for terms in (1, 40):
+        worst = terms * lost * sum(map(Fraction, radius))
+        one, whole = function_error(float(terms), np.array(radius))
+        assert 0 < terms * lost <= Fraction(one)
+        assert worst <= Fraction(whole)
+    assert function_error(0.0, np.array(radius)) == (0.0, 0.0)
